@@ -1,0 +1,26 @@
+"""`python -m bench NAME [--json]`: run one benchmark and print what it found."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import Final
+
+#: Name -> what it measures; the module of that name has a `run` that returns a Report.
+BENCHES: Final = {"throughput": "trivial checks per second, beside plain RQ"}
+
+
+def main() -> int:
+    """Run the benchmark that was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("name", choices=sorted(BENCHES), nargs="?", default="throughput")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    options = parser.parse_args()
+    report = importlib.import_module(f"bench.{options.name}").run()
+    sys.stdout.write((report.to_json() if options.json else report.to_table()) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""The one shape of every benchmark's result, and its two forms: JSON and a table.
+
+Benchmarks return a `Report`; `bench.__main__` prints it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class Row:
+    """One load on one system."""
+
+    load: str
+    #: `lualoft`, or the peer's name.
+    who: str
+    rate_per_s: float
+    p50_ms: float
+    p99_ms: float
+    #: CPU time of client, workers and server together, per check.
+    cpu_us: float
+    #: Commands that the server ran, per check.
+    redis_commands: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a benchmark found."""
+
+    bench: str
+    rows: list[Row] = field(default_factory=list)
+    #: What was compared -> ours divided by the peer's.
+    ratios: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return one JSON object."""
+        return json.dumps(asdict(self))
+
+    def to_table(self) -> str:
+        """Return text with aligned columns."""
+        names = ("load", "who", "rate/s", "p50 ms", "p99 ms", "CPU us", "Redis commands")
+        lines = [names, *(_cells(row) for row in self.rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
+        table = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+        ratios = [f"{name}: {ratio:.2f}" for name, ratio in self.ratios.items()]
+        return "\n".join([self.bench, *table, "", *ratios])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    numbers = (row.rate_per_s, row.p50_ms, row.p99_ms, row.cpu_us, row.redis_commands)
+    return (row.load, row.who, *(f"{number:,.2f}" if number < 100 else f"{number:,.0f}" for number in numbers))  # noqa: PLR2004 - digits that matter

@@ -1,0 +1,1 @@
+"""The side that creates invocations and receives outcomes: Python API, command line, gateways."""

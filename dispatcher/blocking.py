@@ -1,0 +1,124 @@
+"""Dispatcher: the blocking facade of AsyncDispatcher, for scripts and threads.
+
+It runs an AsyncDispatcher on an event loop of its own thread; any number of threads may call it at once. It adds
+nothing but the waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from dispatcher.client import AsyncDispatcher, Call
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+    from types import TracebackType
+
+    from dispatcher.catalog import Catalog, Script
+    from dispatcher.protocol.outcome import Outcome
+    from dispatcher.protocol.settings import Settings
+
+#: Outcomes that `map` fetches from the loop's thread at a time; a hop between threads costs more than a call.
+MAP_BATCH: Final = 256
+
+
+class Dispatcher:
+    """Calls script functions on the pool and waits. Use it as a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._dispatcher = AsyncDispatcher(settings)
+
+    def __enter__(self) -> Self:
+        """Connect. Raises as `AsyncDispatcher.__aenter__`."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="lualoft-dispatcher", daemon=True)
+        self._thread.start()
+        try:
+            self._wait(self._dispatcher.__aenter__())
+        except BaseException:
+            self._end_thread()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        try:
+            self._wait(self._dispatcher.__aexit__(kind, error, trace))
+        finally:
+            self._end_thread()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The scripts that are known by name."""
+        return self._dispatcher.catalog
+
+    def call(
+        self,
+        script: str | Script,
+        function: str,
+        *args: Any,  # noqa: ANN401 - the values of `normalise_arguments`
+        deadline_s: float | None = None,
+        queue: str | None = None,
+        idempotent: bool = False,
+    ) -> Outcome:
+        """Call a function and wait for its outcome; as `AsyncDispatcher.call`."""
+        return self.submit(script, function, args, deadline_s=deadline_s, queue=queue, idempotent=idempotent).result()
+
+    def submit(
+        self,
+        script: str | Script,
+        function: str,
+        args: Sequence[Any],
+        *,
+        deadline_s: float | None = None,
+        queue: str | None = None,
+        idempotent: bool = False,
+    ) -> Future[Outcome]:
+        """Make a call and return a future at once; a call that cannot be made fails the future."""
+
+        async def ask() -> Outcome:
+            return await self._dispatcher.submit(
+                script, function, args, deadline_s=deadline_s, queue=queue, idempotent=idempotent
+            )
+
+        return asyncio.run_coroutine_threadsafe(ask(), self._loop)
+
+    def map(
+        self,
+        calls: Iterable[Call],
+        *,
+        ordered: bool = True,
+        in_flight: int = 1024,
+        deadline_s: float | None = None,
+        queue: str | None = None,
+        idempotent: bool = False,
+    ) -> Iterator[tuple[Call, Outcome]]:
+        """Make many calls; as `AsyncDispatcher.map`. `calls` is read on the dispatcher's thread."""
+        outcomes = self._dispatcher.map(
+            calls, ordered=ordered, in_flight=in_flight, deadline_s=deadline_s, queue=queue, idempotent=idempotent
+        )
+        while batch := self._wait(_take(outcomes, MAP_BATCH)):
+            yield from batch
+
+    def _wait(self, work: Any) -> Any:  # noqa: ANN401 - any coroutine and its result
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _end_thread(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _take(outcomes: AsyncIterator[tuple[Call, Outcome]], count: int) -> list[tuple[Call, Outcome]]:
+    batch: list[tuple[Call, Outcome]] = []
+    async for pair in outcomes:
+        batch.append(pair)
+        if len(batch) == count:
+            break
+    return batch

@@ -1,0 +1,1 @@
+"""The `lualoft` command: one module per sub-command, loaded when its name is typed."""

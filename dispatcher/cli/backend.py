@@ -1,0 +1,84 @@
+"""Where a command's calls go: the configured Redis with its workers, or a server and a pool of its own.
+
+`run`, `batch`, `demo` and `up` enter it. What it starts ends with the command, even when that is killed.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final
+
+from dispatcher.cli.worker_log import WorkerLog
+from dispatcher.embedded import EmbeddedServer
+from dispatcher.local_pool import LocalPool
+from dispatcher.protocol.connection import require_key
+from dispatcher.protocol.errors import UnavailableError
+from dispatcher.protocol.sealing import generate_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dispatcher.cli.global_options import GlobalOptions
+    from dispatcher.protocol.settings import Settings
+
+#: What workers of our own log while nobody looks: their trouble.
+QUIET_LEVEL: Final = "warning"
+
+
+@contextmanager
+def open_backend(
+    options: GlobalOptions, flags: Mapping[str, object] | None = None, *, workers: int | None = None
+) -> Iterator[Settings]:
+    """Yield the settings under which calls are answered.
+
+    Args:
+        options: the global options.
+        flags: dotted name -> value of the sub-command's own options.
+        workers: size of the pool if one is started; None: as the settings say.
+
+    Raises:
+        SettingsError: the settings cannot be used, or there is no key for the configured Redis.
+        UnavailableError: server or workers do not start.
+    """
+    settings = options.load(flags).settings
+    if settings.redis.url:
+        require_key(settings)
+        yield settings
+        return
+    with open_own_backend(options, flags, workers=workers) as private:
+        yield private
+
+
+@contextmanager
+def open_own_backend(
+    options: GlobalOptions, flags: Mapping[str, object] | None = None, *, workers: int | None = None
+) -> Iterator[Settings]:
+    """Start a private server and a pool, whatever the settings say; all else as `open_backend`."""
+    level = None if options.is_verbose else QUIET_LEVEL
+    own = {**(flags or {}), "pool.workers": workers, "log.level": level}
+    with open_server(options, own) as (_, private), _open_pool(private, is_quiet=not options.is_verbose):
+        yield private
+
+
+@contextmanager
+def open_server(options: GlobalOptions, flags: Mapping[str, object]) -> Iterator[tuple[EmbeddedServer, Settings]]:
+    """Start a private server and yield it with settings that lead to it, a fresh key among them."""
+    with EmbeddedServer() as server:
+        # The layer of the flags is the last one: a key of the environment is for another Redis.
+        yield server, options.load({**flags, "redis.url": server.url, "key": generate_key()}).settings
+
+
+@contextmanager
+def _open_pool(settings: Settings, *, is_quiet: bool) -> Iterator[None]:
+    log = WorkerLog()
+    pool = LocalPool(settings)
+    try:
+        with log.capture() if is_quiet else nullcontext():
+            pool.__enter__()
+        yield
+    except UnavailableError:
+        log.show()
+        raise
+    finally:
+        # Also when Ctrl-C came while it started.
+        pool.stop()

@@ -1,0 +1,72 @@
+"""`lualoft check-config`: the settings in effect, secrets masked, and where each came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dispatcher.batch_json import encode_json
+from dispatcher.catalog import Catalog
+from dispatcher.cli import exit_codes
+from dispatcher.protocol.connection import describe, require_key
+from dispatcher.protocol.errors import LualoftError
+from dispatcher.protocol.secret import MASK, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dispatcher.cli.global_options import GlobalOptions
+    from dispatcher.protocol.settings import Settings
+
+
+@click.command("check-config", short_help="Show the settings and where each came from.")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON object: name -> value and origin.")
+@click.pass_obj
+def command(options: GlobalOptions, *, is_json: bool) -> int:
+    """Show every setting, with secrets masked, and where its value came from.
+
+    A later source wins: defaults, the settings file, LUALOFT_* variables, options. The exit code is 78 when a setting
+    is unknown or cannot be used, when the configured Redis needs a key, or when a script's file cannot be read.
+    """
+    loaded = options.load()
+    shown = {name: shown_value(loaded.settings, name) for name in sorted(loaded.origins)}
+    if is_json:
+        rows = {name: {"value": value, "origin": loaded.origins[name]} for name, value in shown.items()}
+        click.echo(encode_json(rows))
+    else:
+        width = max(map(len, shown))
+        for name, value in shown.items():
+            click.echo(f"{name:{width}}  {encode_json(value).decode()}  ({loaded.origins[name]})")
+    problems = list(_problems(loaded.settings))
+    for problem in problems:
+        click.echo(f"lualoft: {problem}", err=True)
+    return exit_codes.SETTINGS if problems else exit_codes.OK
+
+
+def shown_value(settings: Settings, name: str) -> Any:  # noqa: ANN401 - whatever the setting holds
+    """Return the value of a setting as it may be seen."""
+    if name.startswith("scripts."):
+        script, _, field = name.removeprefix("scripts.").rpartition(".")
+        value = getattr(settings.scripts[script], field)
+        # What a script is told often holds a password for its back-end.
+        return dict.fromkeys(value, MASK) if field == "settings" else value
+    value = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    if not isinstance(value, Secret):
+        return value
+    return describe(value) if name == "redis.url" and value else str(value)
+
+
+def _problems(settings: Settings) -> Iterator[str]:
+    try:
+        require_key(settings)
+    except LualoftError as exc:
+        yield str(exc)
+    catalog = Catalog(settings)
+    for name in settings.scripts:
+        try:
+            catalog.find(name)
+        except LualoftError as exc:
+            yield f"scripts.{name}: {exc}"

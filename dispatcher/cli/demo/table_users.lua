@@ -1,0 +1,1 @@
+../../../lua_scripts/table_users.lua

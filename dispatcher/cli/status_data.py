@@ -1,0 +1,140 @@
+"""Reads what `lualoft status` shows: RQ's queues and workers, and the numbers that workers of ours write.
+
+One look is one object that can be printed as JSON. Everything is read, nothing changed; all names are plain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from dispatcher.protocol import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dispatcher.protocol.connection import SyncRedis
+
+_OUTCOME_PREFIX: Final = "outcome_"
+
+
+@dataclass(frozen=True)
+class QueueStatus:
+    """One queue."""
+
+    name: str
+    #: Chunks that nobody has taken yet.
+    waiting_chunks: int
+    #: Chunks that a worker runs.
+    running_chunks: int
+    #: Chunks that failed as a whole: they could not be opened.
+    failed_chunks: int
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """One worker; numbers that it has not written yet are 0."""
+
+    name: str
+    queue: str
+    #: RQ's word: starting, idle, busy, suspended.
+    state: str
+    invocations: int
+    rate_per_s: float
+    in_flight: int
+    instances: int
+    rss_bytes: int
+    #: RQ's count of chunks that this worker has done.
+    chunks: int
+    failed_chunks: int
+    #: Outcome -> how many.
+    outcomes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Status:
+    """One look."""
+
+    redis: str
+    queues: list[QueueStatus] = field(default_factory=list)
+    workers: list[WorkerStatus] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {
+            "redis": self.redis,
+            "totals": {
+                "waiting_chunks": sum(queue.waiting_chunks for queue in self.queues),
+                "workers": len(self.workers),
+                "invocations": sum(worker.invocations for worker in self.workers),
+                "rate_per_s": round(sum(worker.rate_per_s for worker in self.workers), 1),
+                "in_flight": sum(worker.in_flight for worker in self.workers),
+            },
+            "queues": self.queues,
+            "workers": self.workers,
+        }
+
+
+def read_status(redis: SyncRedis, address: str) -> Status:
+    """Look once.
+
+    Redis: SMEMBERS twice, then two pipelines; not atomic, so a worker that signs off meanwhile is left out.
+
+    Raises:
+        redis errors.
+    """
+    worker_names = sorted(_names(redis.smembers(keys.RQ_WORKERS), keys.rq_worker("")))
+    queue_names = _names(redis.smembers(keys.RQ_QUEUES), keys.rq_queue(""))
+    workers = _read_workers(redis, worker_names)
+    # A queue exists for RQ from its first chunk on, for us from its first worker on.
+    queues = _read_queues(redis, sorted(queue_names | {worker.queue for worker in workers}))
+    return Status(address, queues, workers)
+
+
+def _names(members: Any, prefix: str) -> set[str]:  # noqa: ANN401 - redis-py's answer
+    return {member.decode().removeprefix(prefix) for member in members}
+
+
+def _read_workers(redis: SyncRedis, names: list[str]) -> list[WorkerStatus]:
+    with redis.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.hgetall(keys.rq_worker(name))
+            pipeline.hgetall(keys.worker_stats(name))
+        answers = [_texts(answer) for answer in pipeline.execute()]
+    found = zip(names, answers[::2], answers[1::2], strict=True)
+    # A name without a hash is a worker that was killed; RQ forgets it later.
+    return [_worker(name, rq, stats) for name, rq, stats in found if rq]
+
+
+def _texts(answer: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {key.decode(): value.decode("utf-8", "replace") for key, value in answer.items()}
+
+
+def _worker(name: str, rq: Mapping[str, str], stats: Mapping[str, str]) -> WorkerStatus:
+    return WorkerStatus(
+        name=name,
+        queue=stats.get("queue") or rq.get("queues", ""),
+        state=rq.get("state", ""),
+        invocations=int(stats.get("invocations", 0)),
+        rate_per_s=float(stats.get("rate_per_s", 0)),
+        in_flight=int(stats.get("in_flight", 0)),
+        instances=int(stats.get("instances", 0)),
+        rss_bytes=int(stats.get("rss_bytes", 0)),
+        chunks=int(rq.get("successful_job_count", 0)),
+        failed_chunks=int(rq.get("failed_job_count", 0)),
+        outcomes={
+            key.removeprefix(_OUTCOME_PREFIX): int(value)
+            for key, value in stats.items()
+            if key.startswith(_OUTCOME_PREFIX)
+        },
+    )
+
+
+def _read_queues(redis: SyncRedis, names: list[str]) -> list[QueueStatus]:
+    with redis.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.llen(keys.rq_queue(name))
+            pipeline.zcard(keys.rq_started_registry(name))
+            pipeline.zcard(keys.rq_failed_registry(name))
+        counts = iter(pipeline.execute())
+    return [QueueStatus(name, *row) for name, row in zip(names, zip(counts, counts, counts, strict=True), strict=True)]

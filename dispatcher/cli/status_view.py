@@ -1,0 +1,104 @@
+"""How `lualoft status` looks: two tables and a line of totals, drawn with rich."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from typing import TYPE_CHECKING, Final
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dispatcher.cli.status_data import Status
+
+_MIB: Final = 1024 * 1024
+
+#: Columns of output that goes into a file or a pipe.
+_PLAIN_WIDTH: Final = 160
+
+
+def plain_text(status: Status, *, is_styled: bool) -> str:
+    """Return the tables as text, with colours only for a terminal."""
+    width = shutil.get_terminal_size().columns if is_styled else _PLAIN_WIDTH
+    out = io.StringIO()
+    Console(file=out, force_terminal=is_styled, width=width).print(render(status, is_styled=is_styled))
+    # rich fills every line of a table up to its width.
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def live_view(look: Callable[[], Status], every_s: float) -> None:
+    """Draw over and over in the same place, until Ctrl-C."""
+    with Live(render(look(), is_styled=True), auto_refresh=False) as live:
+        while True:
+            time.sleep(every_s)
+            live.update(render(look(), is_styled=True), refresh=True)
+
+
+def render(status: Status, *, is_styled: bool) -> Group:
+    """Return what is drawn."""
+    style = box.SIMPLE_HEAD if is_styled else None
+    return Group(Text(f"Redis at {status.redis}"), _queues(status, style), _workers(status, style), _totals(status))
+
+
+def _table(style: box.Box | None, *columns: str) -> Table:
+    table = Table(box=style, pad_edge=False, header_style="bold")
+    for column in columns:
+        # Names stand left and whole, numbers right.
+        is_name = column in {"QUEUE", "WORKER", "STATE"}
+        table.add_column(column, justify="left" if is_name else "right", no_wrap=True, overflow="fold")
+    return table
+
+
+def _queues(status: Status, style: box.Box | None) -> Table:
+    table = _table(style, "QUEUE", "WAITING CHUNKS", "RUNNING", "FAILED")
+    for queue in status.queues:
+        failed = Text(f"{queue.failed_chunks:,}", style="red" if queue.failed_chunks else "")
+        table.add_row(queue.name, f"{queue.waiting_chunks:,}", f"{queue.running_chunks:,}", failed)
+    return table
+
+
+def _workers(status: Status, style: box.Box | None) -> Table:
+    table = _table(
+        style,
+        "WORKER",
+        "QUEUE",
+        "STATE",
+        "INVOCATIONS",
+        "PER S",
+        "IN FLIGHT",
+        "INSTANCES",
+        "RSS MIB",
+        "CHUNKS",
+        "FAILED",
+    )
+    for worker in status.workers:
+        table.add_row(
+            worker.name,
+            worker.queue,
+            Text(worker.state, style="green" if worker.state in {"idle", "busy"} else "yellow"),
+            f"{worker.invocations:,}",
+            f"{worker.rate_per_s:,.0f}",
+            f"{worker.in_flight:,}",
+            f"{worker.instances:,}",
+            f"{worker.rss_bytes / _MIB:,.1f}",
+            f"{worker.chunks:,}",
+            f"{worker.failed_chunks:,}",
+        )
+    return table
+
+
+def _totals(status: Status) -> Text:
+    totals = status.as_json()["totals"]
+    if not status.workers:
+        return Text("no worker runs: start one with `lualoft worker`", style="yellow")
+    return Text(
+        f"{totals['workers']} workers, {totals['invocations']:,} invocations, {totals['rate_per_s']:,.0f}/s, "
+        f"{totals['in_flight']:,} in flight, {totals['waiting_chunks']:,} chunks waiting"
+    )

@@ -1,0 +1,293 @@
+"""AsyncDispatcher: calls functions of scripts on the pool and resolves their futures.
+
+The heart of the dispatcher side; the CLI, the gateways and the blocking `Dispatcher` use it. Everything here runs on
+one event loop, so no lock is needed. It never decides what an outcome means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+from dispatcher.catalog import Catalog, Script
+from dispatcher.coalescer import Coalescer, Pending, Slot
+from dispatcher.deadlines import Deadlines
+from dispatcher.link import Link
+from dispatcher.mapping import map_calls
+from dispatcher.protocol.codec import encode_invocation
+from dispatcher.protocol.invocation import Invocation, normalise_arguments
+from dispatcher.protocol.outcome import Outcome, OutcomeKind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+    from types import TracebackType
+
+    from dispatcher.protocol.settings import Settings
+
+#: Bytes of a dispatcher's random id: two never meet.
+ID_BYTES: Final = 9
+
+
+class Call(NamedTuple):
+    """One call of a `map`: what `call` takes, plus a tag that comes back with the outcome."""
+
+    script: str | Script
+    function: str
+    args: Sequence[Any] = ()
+    #: Anything of the caller's; it does not travel.
+    tag: object = None
+
+
+class _Asked:
+    """A call that waits for its outcome."""
+
+    __slots__ = ("bucket", "chunk_number", "future", "is_idempotent", "pending", "queue", "slot")
+
+    def __init__(self, future: asyncio.Future[Outcome], pending: Pending, queue: str, *, is_idempotent: bool) -> None:
+        self.future = future
+        self.pending = pending
+        self.queue = queue
+        self.is_idempotent = is_idempotent
+        self.bucket = 0
+        self.slot: Slot | None = None
+        self.chunk_number = 0
+
+
+class AsyncDispatcher:
+    """Calls script functions on the pool.
+
+    Use it as an async context manager; one object serves any number of tasks of its event loop.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.dispatch
+        self._catalog = Catalog(settings)
+        self._all_settings = settings
+        self._ids = itertools.count(1)
+        self._asked: dict[int, _Asked] = {}
+        self._asked_bytes = 0
+        self._coalescers: dict[str, Coalescer] = {}
+        self._dispatcher_id = secrets.token_hex(ID_BYTES)
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+            SettingsError: the address or the key cannot be used.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines(self._expire)
+        self._link = Link(self._all_settings, self._dispatcher_id, self)
+        await self._link.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End what is still unanswered as `unavailable`, then disconnect."""
+        self._deadlines.close()
+        for call_id in list(self._asked):
+            self.end(call_id, OutcomeKind.UNAVAILABLE, "the dispatcher was closed before the outcome arrived")
+        await self._link.close()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The scripts that are known by name."""
+        return self._catalog
+
+    @property
+    def pending_count(self) -> int:
+        """Calls without an outcome yet."""
+        return len(self._asked)
+
+    async def call(
+        self,
+        script: str | Script,
+        function: str,
+        *args: Any,  # noqa: ANN401 - the values of `normalise_arguments`
+        deadline_s: float | None = None,
+        queue: str | None = None,
+        idempotent: bool = False,
+    ) -> Outcome:
+        """Call a function and wait for its outcome.
+
+        Args:
+            script: a name that the catalog knows, or a Script.
+            function: a global function of the script.
+            args: None, bool, 64-bit int, float, bytes, str, list, dict (str, bytes or int keys).
+            deadline_s: seconds from now after which nobody waits any more; default `dispatch.deadline_s`.
+            queue: default `dispatch.queue`.
+            idempotent: may it run a second time when a worker dies?
+
+        Raises:
+            ScriptNotFoundError, ScriptUnreadableError, ArgumentError: the call cannot be made.
+        """
+        return await self.submit(script, function, args, deadline_s=deadline_s, queue=queue, idempotent=idempotent)
+
+    def submit(
+        self,
+        script: str | Script,
+        function: str,
+        args: Sequence[Any],
+        *,
+        deadline_s: float | None = None,
+        queue: str | None = None,
+        idempotent: bool = False,
+    ) -> asyncio.Future[Outcome]:
+        """Like `call`, but return a future at once. Past the cap it is already done, as `queue_full`."""
+        found = script if isinstance(script, Script) else self._catalog.find(script)
+        package_id, package = found.packed
+        wait_s = self._settings.deadline_s if deadline_s is None else deadline_s
+        call_id = next(self._ids)
+        now_unix_s = time.time()
+        invocation = Invocation(
+            call_id, package_id, function, normalise_arguments(args), now_unix_s + wait_s, now_unix_s, idempotent
+        )
+        data = encode_invocation(invocation, self._settings.max_invocation_bytes)
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        if not self._has_room(len(data)):
+            future.set_result(self._queue_full(call_id))
+            return future
+        self._link.know_package(package_id, package)
+        asked = _Asked(future, Pending(call_id, data), queue or self._settings.queue, is_idempotent=idempotent)
+        self._asked[call_id] = asked
+        self._asked_bytes += len(data)
+        asked.bucket = self._deadlines.add(call_id, self._loop.time() + wait_s)
+        self._coalescer(asked.queue).add(asked.pending)
+        return future
+
+    def map(
+        self,
+        calls: Iterable[Call] | AsyncIterable[Call],
+        *,
+        ordered: bool = True,
+        in_flight: int = 1024,
+        deadline_s: float | None = None,
+        queue: str | None = None,
+        idempotent: bool = False,
+    ) -> AsyncIterator[tuple[Call, Outcome]]:
+        """Make many calls with at most `in_flight` of them unanswered or unread at a time.
+
+        Args:
+            calls: taken from only as fast as outcomes are read, so memory stays bounded.
+            ordered: give outcomes in the order of the calls; otherwise as they complete.
+            in_flight: bound of calls that are made and not yet given out.
+            deadline_s, queue, idempotent: as in `call`, for all of them.
+        """
+
+        def ask(call: Call) -> asyncio.Future[Outcome]:
+            return self.submit(
+                call.script, call.function, call.args, deadline_s=deadline_s, queue=queue, idempotent=idempotent
+            )
+
+        return map_calls(ask, calls, ordered=ordered, in_flight=in_flight)
+
+    # What the link tells.
+
+    def on_outcomes(self, outcomes: list[Outcome]) -> None:
+        """Resolve the calls of these outcomes; the first outcome of an id wins, later ones are dropped."""
+        for outcome in outcomes:
+            self._resolve(outcome.invocation_id, outcome)
+
+    def on_refusal(self, chunk_number: int, reason: str) -> None:
+        """End the calls of a chunk that a worker could not open."""
+        for call_id in [i for i, asked in self._asked.items() if asked.chunk_number == chunk_number]:
+            self.end(call_id, OutcomeKind.REJECTED, f"a worker refused the chunk: {reason}")
+
+    def on_lost_chunk(self, queue: str, chunk: list[Pending]) -> None:
+        """Take back a chunk whose write broke.
+
+        It may have been delivered. Idempotent calls are sent again; the others are left to be answered if they did
+        arrive, and otherwise end as `unavailable` at their deadline: running them twice would be worse.
+        """
+        again = []
+        for pending in chunk:
+            asked = self._asked.get(pending.invocation_id)
+            if asked is not None and asked.is_idempotent:
+                again.append(pending)
+        self._coalescer(queue).put_back(again)
+
+    def on_redis_away(self) -> None:
+        """Stop sending."""
+        for coalescer in self._coalescers.values():
+            coalescer.pause()
+
+    def on_redis_back(self) -> None:
+        """Go on sending."""
+        for coalescer in self._coalescers.values():
+            coalescer.unpause()
+
+    def on_worker_count(self, queue: str, workers: int) -> None:
+        """Fit the number of chunks in flight to the workers that listen."""
+        self._coalescer(queue).set_workers(workers)
+
+    def end(self, call_id: int, kind: OutcomeKind, error: str) -> None:
+        """End a call from this side."""
+        self._resolve(call_id, Outcome(call_id, kind, error=error))
+
+    def _resolve(self, call_id: int, outcome: Outcome) -> None:
+        asked = self._asked.pop(call_id, None)
+        if asked is None:
+            return
+        self._asked_bytes -= len(asked.pending.data)
+        self._deadlines.discard(call_id, asked.bucket)
+        if asked.slot is not None:
+            self._coalescers[asked.queue].answered(asked.slot)
+        if not asked.future.done():
+            asked.future.set_result(outcome)
+
+    def _send(self, queue: str, chunk: list[Pending], slot: Slot) -> None:
+        number = self._link.next_number()
+        alive = []
+        for pending in chunk:
+            asked = self._asked.get(pending.invocation_id)
+            if asked is not None:
+                asked.slot, asked.chunk_number = slot, number
+                alive.append(pending)
+        if alive:
+            self._link.send(queue, number, alive, slot)
+        else:
+            self._coalescers[queue].release(slot)
+
+    def on_send_failed(self, queue: str, slot: Slot) -> None:
+        """Give the slot of a failed write back."""
+        self._coalescers[queue].release(slot)
+
+    def _expire(self, call_ids: set[int]) -> None:
+        for call_id in call_ids:
+            asked = self._asked.get(call_id)
+            if asked is not None:
+                kind, error = self._link.why_unanswered(asked.queue)
+                self.end(call_id, kind, error)
+
+    def _coalescer(self, queue: str) -> Coalescer:
+        coalescer = self._coalescers.get(queue)
+        if coalescer is None:
+            coalescer = self._coalescers[queue] = Coalescer(
+                lambda chunk, slot: self._send(queue, chunk, slot),
+                max_invocations=self._settings.max_chunk_invocations,
+                max_bytes=self._settings.max_chunk_bytes,
+                slot_return_s=self._settings.slot_return_ms / 1000,
+            )
+            if self._link.is_away:
+                coalescer.pause()
+            self._link.watch_queue(queue)
+        return coalescer
+
+    def _has_room(self, size_bytes: int) -> bool:
+        return (
+            len(self._asked) < self._settings.max_pending_invocations
+            and self._asked_bytes + size_bytes <= self._settings.max_pending_bytes
+        )
+
+    def _queue_full(self, call_id: int) -> Outcome:
+        error = (
+            f"{len(self._asked)} invocations ({self._asked_bytes} bytes) wait already; the limits are "
+            f"dispatch.max_pending_invocations = {self._settings.max_pending_invocations} and "
+            f"dispatch.max_pending_bytes = {self._settings.max_pending_bytes}"
+        )
+        return Outcome(call_id, OutcomeKind.QUEUE_FULL, error=error)

@@ -1,0 +1,62 @@
+"""How a parent process gives a child its settings and hears that it is ready.
+
+Settings hold keys, so they go through the child's standard input: arguments and environment can be read by others. The
+pipe stays open afterwards; its end tells the child that the parent is gone. Used by the pool, its workers, and whoever
+starts `python -m workers`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import IO, TYPE_CHECKING, BinaryIO, Final
+
+from dispatcher.protocol.errors import LualoftError
+from dispatcher.protocol.settings import settings_from_bytes, settings_to_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dispatcher.protocol.settings import Settings
+
+#: What a child writes to its standard output, once, when it can work.
+READY_LINE: Final = b"ready\n"
+
+_LENGTH_BYTES: Final = 4
+
+
+class HandoffError(LualoftError):
+    """The parent sent no settings."""
+
+
+def write_settings(stream: IO[bytes], settings: Settings) -> None:
+    """Send settings to a child; the stream stays open."""
+    data = settings_to_bytes(settings)
+    stream.write(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
+    stream.flush()
+
+
+def read_settings(stream: BinaryIO) -> Settings:
+    """Read what the parent sent: a 4-byte big-endian length, then the settings.
+
+    Raises:
+        HandoffError: the stream ends too early, as when somebody starts the module by hand.
+    """
+    length = int.from_bytes(stream.read(_LENGTH_BYTES), "big")
+    data = stream.read(length)
+    if not length or len(data) < length:
+        message = "no settings on standard input: this process is started by `lualoft worker` or `lualoft up`"
+        raise HandoffError(message)
+    return settings_from_bytes(data)
+
+
+def when_parent_ends(stream: BinaryIO, act: Callable[[], None]) -> None:
+    """Call `act` on a thread of its own once the parent's end of the pipe is closed."""
+
+    def watch() -> None:
+        # The descriptor itself: a thread inside the buffered stream would hold its lock when the interpreter ends.
+        while os.read(stream.fileno(), 1):
+            pass
+        act()
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -1,0 +1,85 @@
+"""The catalogue of Redis keys, and of the contexts that sealed messages are bound to.
+
+Whoever reads or writes Redis asks here, so that every name stands in one place. No I/O, and no decision about what is
+kept there. The names of RQ's own keys follow RQ 3 and are compared with RQ in a test.
+"""
+
+from typing import Final
+
+#: In front of every key of ours.
+PREFIX: Final = "lualoft:"
+
+#: RQ: set of the keys of all queues.
+RQ_QUEUES: Final = "rq:queues"
+#: RQ: set of the keys of all workers.
+RQ_WORKERS: Final = "rq:workers"
+
+
+def reply_stream(dispatcher_id: str) -> str:
+    """Key of the stream on which one dispatcher object receives its outcomes."""
+    return f"{PREFIX}reply:{dispatcher_id}"
+
+
+def script_package(package_id_hex: str) -> str:
+    """Key of the sealed script package with this id."""
+    return f"{PREFIX}script:{package_id_hex}"
+
+
+def worker_stats(worker_name: str) -> str:
+    """Key of the hash with the counters of one worker."""
+    return f"{PREFIX}worker:{worker_name}:stats"
+
+
+def chunk_context(queue: str) -> bytes:
+    """Context of a chunk: opens only on the queue that it was sent to."""
+    return f"{PREFIX}chunk:{queue}".encode()
+
+
+def reply_context(dispatcher_id: str) -> bytes:
+    """Context of outcomes: opens only for the dispatcher that they belong to."""
+    return reply_stream(dispatcher_id).encode()
+
+
+def script_context(package_id_hex: str) -> bytes:
+    """Context of a script package: opens only under the id that it was stored with."""
+    return script_package(package_id_hex).encode()
+
+
+def rq_queue(queue: str) -> str:
+    """RQ: list of the ids of the jobs that wait on a queue."""
+    return f"rq:queue:{queue}"
+
+
+def rq_queue_workers(queue: str) -> str:
+    """RQ: set of the keys of the workers that listen on a queue."""
+    return f"rq:workers:{queue}"
+
+
+def rq_intermediate(queue: str) -> str:
+    """RQ: list of the ids of jobs that a worker has taken and not yet started."""
+    return f"rq:queue:{queue}:intermediate"
+
+
+def rq_started_registry(queue: str) -> str:
+    """RQ: sorted set of the executions that run, by the time at which they count as lost."""
+    return f"rq:wip:{queue}"
+
+
+def rq_failed_registry(queue: str) -> str:
+    """RQ: sorted set of the ids of failed jobs."""
+    return f"rq:failed:{queue}"
+
+
+def rq_job(job_id: str) -> str:
+    """RQ: hash of one job."""
+    return f"rq:job:{job_id}"
+
+
+def rq_worker(worker_name: str) -> str:
+    """RQ: hash of one worker."""
+    return f"rq:worker:{worker_name}"
+
+
+def rq_worker_executions(worker_name: str) -> str:
+    """RQ: what one worker is running, needed to give back the work of a dead one."""
+    return f"rq:worker:{worker_name}:executions"

@@ -1,0 +1,116 @@
+"""A chunk as an RQ job: the only shape in which work lies on an RQ queue.
+
+The dispatcher writes it, workers read it. Of the stored hash a reader believes the sealed bytes alone: function names,
+callbacks, webhooks, retries, repeats, dependencies and meta are ignored, nothing is unpickled and nothing decompressed,
+because whoever can write to Redis can write those fields.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rq.exceptions import NoSuchJobError
+from rq.job import Job, JobStatus
+from rq.utils import now, utcformat
+
+from dispatcher.protocol import keys
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.client import Pipeline
+
+#: The function that RQ's tools show. No worker of ours looks it up; a plain `rq worker` finds no such thing to run.
+FUNCTION_PATH: Final = "workers.rq_worker.run_chunk"
+
+#: What RQ's tools show instead of the call.
+DESCRIPTION: Final = "lualoft chunk"
+
+#: Seconds without a heartbeat after which RQ's own maintenance counts a chunk as abandoned.
+ABANDONED_AFTER_S: Final = 120
+
+#: Between the dispatcher's id and the chunk's number in a job id.
+_ID_SEPARATOR: Final = "-"
+
+
+class NoSerializer:
+    """Stands where RQ wants a serializer, and refuses: a chunk's bytes go through the seal and the codec only."""
+
+    @staticmethod
+    def dumps(_value: object, /) -> bytes:
+        """Refuse."""
+        message = "chunks are sealed, not serialized"
+        raise TypeError(message)
+
+    @staticmethod
+    def loads(_data: bytes, /) -> Any:  # noqa: ANN401 - RQ's protocol
+        """Refuse."""
+        message = "chunks are unsealed, not deserialized"
+        raise TypeError(message)
+
+
+class ChunkJob(Job):
+    """An RQ job whose data is one sealed chunk."""
+
+    def __init__(self, id: str | None = None, connection: Redis | None = None, serializer: object = None) -> None:  # noqa: A002, ARG002 - RQ's signature
+        super().__init__(id, connection=connection, serializer=NoSerializer)
+        self._func_name = FUNCTION_PATH
+        self._args, self._kwargs, self._instance = (), {}, None
+        self.sealed = b""
+        self.timeout = ABANDONED_AFTER_S
+        self.result_ttl = 0
+
+    def restore(self, raw_data: dict[bytes, bytes]) -> None:
+        """Take the sealed bytes and the two dates that RQ's bookkeeping needs from the stored hash."""
+        sealed = raw_data.get(b"data")
+        if sealed is None:
+            message = f"job {self.id} has no data"
+            raise NoSuchJobError(message)
+        self.sealed = sealed
+        self.description = DESCRIPTION
+        self.created_at = self.enqueued_at = now()
+
+    def to_dict(self, include_meta: bool = True, include_result: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 - RQ's signature
+        """Return the hash that `save` writes: what RQ's tools list, and the sealed bytes."""
+        date = utcformat(self.enqueued_at or now())
+        return {
+            "data": self.sealed,
+            "created_at": date,
+            "enqueued_at": date,
+            "origin": self.origin,
+            "description": DESCRIPTION,
+            "status": JobStatus.QUEUED,
+            "timeout": ABANDONED_AFTER_S,
+            "result_ttl": 0,
+        }
+
+
+def job_id(dispatcher_id: str, chunk_number: int) -> str:
+    """Name the RQ job of a dispatcher's chunk; the name says whom to tell when the chunk cannot be opened."""
+    return f"{dispatcher_id}{_ID_SEPARATOR}{chunk_number}"
+
+
+def parse_job_id(text: str) -> tuple[str, int] | None:
+    """Return (dispatcher id, chunk number) of a chunk's job id, None for anybody else's."""
+    dispatcher_id, separator, number = text.rpartition(_ID_SEPARATOR)
+    if not separator or not number.isascii() or not number.isdigit():
+        return None
+    return dispatcher_id, int(number)
+
+
+def enqueue(
+    pipeline: Pipeline, connection: Redis, queue: str, identifier: str, sealed: bytes, *, at_front: bool = False
+) -> None:
+    """Put the commands that enqueue one chunk into `pipeline`.
+
+    Redis: SADD, HSET, RPUSH (or LPUSH); the caller executes them as one transaction.
+
+    Args:
+        pipeline: of redis-py, blocking or asyncio: both only collect the commands here.
+        connection: any client; RQ wants to hold one, nothing is sent over it.
+    """
+    job = ChunkJob(identifier, connection=connection)
+    job.origin, job.sealed, job.enqueued_at = queue, sealed, now()
+    pipeline.sadd(keys.RQ_QUEUES, keys.rq_queue(queue))
+    job.save(pipeline=pipeline)
+    push = pipeline.lpush if at_front else pipeline.rpush
+    push(keys.rq_queue(queue), job.id)

@@ -1,0 +1,191 @@
+"""The settings: their sections, defaults and limits, as frozen types.
+
+`settings_source.load_settings` builds them once in `main`, everybody else gets the section they need handed down.
+Nothing here reads a file or the environment, and no secret shows in a `repr`.
+"""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from dispatcher.protocol.errors import CodecError
+from dispatcher.protocol.secret import MASK, Secret
+
+_KIB: Final = 1024
+_MIB: Final = 1024 * _KIB
+#: A day in seconds: the upper end of every duration, and a guard against `inf`.
+_DAY_S: Final = 86_400
+
+Seconds = Annotated[float, Meta(gt=0, le=_DAY_S)]
+Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
+Bytes = Annotated[int, Meta(ge=1, le=1024 * _MIB)]
+Count = Annotated[int, Meta(ge=1, le=100_000_000)]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z",
+        description="1 to 128 letters, digits, '_', '-' and '.', beginning with a letter or digit",
+    ),
+]
+LuaVersion = Literal["5.1", "5.2", "5.3", "5.4", "5.5", "luajit"]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all sections: frozen, named fields only."""
+
+
+class RedisSettings(Section, frozen=True):
+    """Where Redis is and how long to wait for it."""
+
+    #: redis://, rediss://, unix:// or sentinel://; empty: none configured, an embedded server is started.
+    url: Secret = Secret()
+    #: Wait for an answer; a blocking read blocks for less.
+    socket_timeout_s: Seconds = 5.0
+    #: Wait for a connection to be made.
+    connect_timeout_s: Seconds = 2.0
+    #: Longest pause between two attempts.
+    max_backoff_s: Seconds = 1.0
+
+
+class DispatchSettings(Section, frozen=True):
+    """How invocations are gathered, sent and bounded; workers take `queue` from here too."""
+
+    queue: Name = "default"
+    #: A call without its own deadline ends after this.
+    deadline_s: Seconds = 10.0
+    max_chunk_invocations: Annotated[int, Meta(ge=1, le=65_536)] = 512
+    max_chunk_bytes: Bytes = 4 * _MIB
+    max_invocation_bytes: Bytes = 1 * _MIB
+    #: Past one of these two a call ends as `queue_full` at once.
+    max_pending_invocations: Count = 200_000
+    max_pending_bytes: Annotated[int, Meta(ge=1, le=1024 * 1024 * _MIB)] = 256 * _MIB
+    #: A send slot comes back after this even if its chunk has not been answered.
+    slot_return_ms: Milliseconds = 20
+
+
+class PoolSettings(Section, frozen=True):
+    """How many workers there are and how they come and go."""
+
+    #: 0: as many as there are processor cores.
+    workers: Annotated[int, Meta(ge=0, le=1024)] = 0
+    #: A worker that is asked to stop has this long to finish what it has begun.
+    grace_s: Seconds = 20.0
+    #: Pause before a dead worker is replaced; doubles up to the maximum.
+    respawn_min_s: Seconds = 0.2
+    respawn_max_s: Seconds = 30.0
+
+
+class EngineSettings(Section, frozen=True):
+    """The bounds inside one worker."""
+
+    #: Invocations that run or wait for something at once.
+    max_in_flight: Annotated[int, Meta(ge=1, le=1_000_000)] = 4096
+    #: Scripts that stay loaded; the least recently used goes first.
+    max_instances: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
+    #: Log lines of one invocation that travel back to the caller.
+    max_log_lines: Annotated[int, Meta(ge=0, le=1_000_000)] = 100
+    max_log_line_bytes: Bytes = 4 * _KIB
+    max_result_bytes: Bytes = 1 * _MIB
+
+
+class LuaSettings(Section, frozen=True):
+    """Which Lua runs the scripts and what it may reach."""
+
+    version: LuaVersion = "5.4"
+    #: Lua search path for modules of one's own; parts separated by ";".
+    path: str = ""
+    #: Whether `require` may load modules written in C.
+    c_modules: bool = False
+    #: trusted: Dovecot's open libraries; restricted: no io, os, debug and package.loadlib.
+    profile: Literal["trusted", "restricted"] = "trusted"
+    #: Folders whose *.lua files are scripts by their name.
+    script_dirs: list[str] = []
+
+
+class LogSettings(Section, frozen=True):
+    """What is logged and how it looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class ScriptSettings(Section, frozen=True):
+    """One script, `[scripts.NAME]` in the settings file."""
+
+    file: str = ""
+    #: The Dovecot line that the script was written for.
+    dialect: Literal["2.3", "2.4"] = "2.4"
+    #: Empty: `lua.version`.
+    lua: Literal["", "5.1", "5.2", "5.3", "5.4", "5.5", "luajit"] = ""
+    #: Argument of `script_init`: name -> text.
+    settings: dict[str, str] = {}
+    #: Memory of one instance; 0: no cap.
+    max_memory_bytes: Annotated[int, Meta(ge=0, le=1024 * 1024 * _MIB)] = 0
+
+    def __repr__(self) -> str:
+        # What a script is told often holds a password for its back-end.
+        shown = {field: getattr(self, field) for field in self.__struct_fields__}
+        shown["settings"] = dict.fromkeys(self.settings, MASK)
+        return f"ScriptSettings({', '.join(f'{field}={value!r}' for field, value in shown.items())})"
+
+
+class Settings(Section, frozen=True):
+    """All of them."""
+
+    #: Keys to seal with, separated by commas or white space: the first seals, all open.
+    key: Secret = Secret()
+    #: The file that `key` was read from; empty if it came from elsewhere.
+    key_file: str = ""
+    redis: RedisSettings = RedisSettings()
+    dispatch: DispatchSettings = DispatchSettings()
+    pool: PoolSettings = PoolSettings()
+    engine: EngineSettings = EngineSettings()
+    lua: LuaSettings = LuaSettings()
+    log: LogSettings = LogSettings()
+    #: Script name -> its settings.
+    scripts: dict[str, ScriptSettings] = {}
+
+
+def _reveal(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(type(value).__name__)
+
+
+def _conceal(wanted: type, value: object) -> object:
+    # msgspec turns what is raised here into its ValidationError.
+    if wanted is not Secret or not isinstance(value, str):
+        raise TypeError(f"expected text, got {type(value).__name__}")
+    return Secret(value)
+
+
+def convert_value(value: object, wanted: object, *, is_text: bool) -> object:
+    """Turn a value from a settings source into the type of its field.
+
+    Args:
+        value: the value as it was read.
+        wanted: the field's type.
+        is_text: the source knows only text (environment), so "5" may become a number.
+
+    Raises:
+        msgspec.ValidationError: it does not fit.
+    """
+    return msgspec.convert(value, wanted, strict=not is_text, dec_hook=_conceal)
+
+
+def settings_to_bytes(settings: Settings) -> bytes:
+    """Write settings, with their secrets, for a child process; only ever into a pipe, never argv or a file."""
+    return msgspec.msgpack.encode(settings, enc_hook=_reveal)
+
+
+def settings_from_bytes(data: bytes) -> Settings:
+    """Read what `settings_to_bytes` wrote.
+
+    Raises:
+        CodecError: the data is something else.
+    """
+    try:
+        return msgspec.msgpack.decode(data, type=Settings, dec_hook=_conceal)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise CodecError("the settings from the parent process do not decode") from exc

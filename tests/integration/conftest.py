@@ -1,0 +1,32 @@
+"""A real server, a real pool of two workers, and a dispatcher, shared by the tests that harm none of them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from dispatcher.blocking import Dispatcher
+from dispatcher.local_pool import LocalPool
+from dispatcher.protocol.sealing import generate_key
+from dispatcher.protocol.secret import Secret
+from dispatcher.protocol.settings import PoolSettings, RedisSettings, Settings
+
+
+@pytest.fixture(scope="session")
+def settings(redis_url) -> Settings:
+    return Settings(
+        key=Secret(generate_key()),
+        redis=RedisSettings(url=Secret(redis_url)),
+        pool=PoolSettings(workers=2, grace_s=5.0),
+    )
+
+
+@pytest.fixture(scope="session")
+def pool(settings) -> Iterator[LocalPool]:
+    with LocalPool(settings) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def dispatcher(settings, pool) -> Iterator[Dispatcher]:  # noqa: ARG001 - the pool must run
+    with Dispatcher(settings) as dispatcher:
+        yield dispatcher

@@ -1,0 +1,130 @@
+import pytest
+
+from dispatcher.protocol.errors import SettingsError
+from dispatcher.protocol.redis_address import RedisAddress, parse_redis_url
+from dispatcher.protocol.secret import Secret
+
+
+def parse(text):
+    return parse_redis_url(Secret(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("redis://h", RedisAddress(scheme="redis", hosts=(("h", 6379),)), id="host only"),
+        pytest.param("redis://h:1/2", RedisAddress(scheme="redis", hosts=(("h", 1),), db=2), id="port and database"),
+        pytest.param(
+            "redis://h?db=3", RedisAddress(scheme="redis", hosts=(("h", 6379),), db=3), id="database as option"
+        ),
+        pytest.param("redis://[::1]:1", RedisAddress(scheme="redis", hosts=(("::1", 1),)), id="IPv6"),
+        pytest.param("redis://[::1]", RedisAddress(scheme="redis", hosts=(("::1", 6379),)), id="IPv6 without port"),
+        pytest.param(
+            "redis://me:p%40%3A@h",
+            RedisAddress(scheme="redis", hosts=(("h", 6379),), username="me", password=Secret("p@:")),
+            id="escaped password",
+        ),
+        pytest.param(
+            "redis://:pw@h",
+            RedisAddress(scheme="redis", hosts=(("h", 6379),), password=Secret("pw")),
+            id="password only",
+        ),
+        pytest.param(
+            "rediss://h/1?ssl_ca_certs=/ca.pem",
+            RedisAddress(scheme="rediss", hosts=(("h", 6379),), db=1, tls_files={"ssl_ca_certs": "/ca.pem"}),
+            id="TLS",
+        ),
+        pytest.param("unix:///run/r.sock", RedisAddress(scheme="unix", path="/run/r.sock"), id="unix"),
+        pytest.param(
+            "unix:///a%20b?db=1&username=me&password=pw",
+            RedisAddress(scheme="unix", path="/a b", db=1, username="me", password=Secret("pw")),
+            id="unix with options",
+        ),
+        pytest.param(
+            "sentinel://h/svc",
+            RedisAddress(scheme="sentinel", hosts=(("h", 26379),), service="svc"),
+            id="one sentinel",
+        ),
+        pytest.param(
+            "sentinel://me:pw@a:1,b,[::1]:2/svc?db=4&sentinel_password=sp",
+            RedisAddress(
+                scheme="sentinel",
+                hosts=(("a", 1), ("b", 26379), ("::1", 2)),
+                service="svc",
+                db=4,
+                username="me",
+                password=Secret("pw"),
+                sentinel_password=Secret("sp"),
+            ),
+            id="several sentinels",
+        ),
+    ],
+)
+def test_address_is_taken_apart(text, expected):
+    assert expected == parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("", "scheme", id="empty"),
+        pytest.param("localhost:6379", "scheme", id="no scheme"),
+        pytest.param("http://h", "scheme", id="foreign scheme"),
+        pytest.param("redis://", "names no host", id="no host"),
+        pytest.param("redis://me:pw@", "names no host", id="user but no host"),
+        pytest.param("redis://h:0", "from 1 to 65535", id="port 0"),
+        pytest.param("redis://h:65536", "from 1 to 65535", id="port too large"),
+        pytest.param("redis://h:x", "from 1 to 65535", id="port is no number"),
+        pytest.param("redis://h:", "from 1 to 65535", id="port is empty"),
+        pytest.param("redis://h:²", "from 1 to 65535", id="port in superscript"),
+        pytest.param("redis://h/x", "database", id="database is no number"),
+        pytest.param("redis://h/-1", "database", id="negative database"),
+        pytest.param("redis://h/1/2", "database", id="two databases"),
+        pytest.param("redis://a,b", "only sentinel://", id="two hosts"),
+        pytest.param("redis://h?x=1", "takes the options db", id="unknown option"),
+        pytest.param("redis://h?db", "NAME=VALUE", id="option without value"),
+        pytest.param("redis://h#x", "%23", id="fragment"),
+        pytest.param("redis://[::1", "malformed", id="open bracket"),
+        pytest.param("redis://[::1]x", "malformed", id="behind the bracket"),
+        pytest.param("unix://", "absolute path", id="unix without path"),
+        pytest.param("unix:///", "absolute path", id="unix with the root as path"),
+        pytest.param("unix://run/r.sock", "absolute path", id="unix with two slashes"),
+        pytest.param("sentinel://h", "name of the service", id="no service"),
+        pytest.param("sentinel://h/", "name of the service", id="empty service"),
+        pytest.param("sentinel://h/a/b", "name of the service", id="two services"),
+        pytest.param("sentinel://a,,b/svc", "empty", id="empty host"),
+        pytest.param("sentinel:///svc", "names no host", id="no sentinel"),
+    ],
+)
+def test_bad_address_is_refused_with_what_is_allowed(text, words):
+    with pytest.raises(SettingsError, match=words) as caught:
+        parse(text)
+    assert "redis.url" == caught.value.key
+    assert "unix:///path" in caught.value.allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("redis://me:swordfish@h:1/2", "redis://h:1/2", id="redis"),
+        pytest.param("rediss://:swordfish@[::1]", "rediss://[::1]:6379/0", id="rediss"),
+        pytest.param("unix:///r.sock?password=swordfish", "unix:///r.sock", id="unix"),
+        pytest.param("unix:///r.sock?db=2&password=swordfish", "unix:///r.sock?db=2", id="unix with a database"),
+        pytest.param(
+            "sentinel://me:swordfish@a,b:1/svc?sentinel_password=swordfish",
+            "sentinel://a:26379,b:1/svc?db=0",
+            id="sentinel",
+        ),
+    ],
+)
+def test_description_leaves_out_what_is_secret(text, expected):
+    address = parse(text)
+    assert expected == address.describe()
+    assert "swordfish" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    "text", ["redis://h:1/2", "rediss://[::1]:1/0", "unix:///r.sock?db=2", "sentinel://a:1,b:2/svc?db=0"]
+)
+def test_description_without_secrets_reads_back(text):
+    assert text == parse(text).describe()

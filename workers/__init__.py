@@ -1,0 +1,1 @@
+"""The pool: processes that hold loaded scripts and run invocations."""

@@ -1,0 +1,1 @@
+"""The `dovecot` table: one file per object that Lua sees."""

@@ -1,0 +1,1 @@
+"""Lua hosting: states, marshalling, and the prelude that every state starts with."""

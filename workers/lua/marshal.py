@@ -1,0 +1,89 @@
+"""Values between Lua and Python.
+
+The runtime calls it. A Lua table with the keys 1..n becomes a list, any other a dict; Lua strings are bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from dispatcher.protocol.errors import LualoftError
+from dispatcher.protocol.invocation import MAX_DEPTH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_PLAIN: Final = frozenset({bytes, int, float, bool, type(None)})
+
+#: What a value counts beside its bytes, so that a table of a million booleans is not free.
+VALUE_OVERHEAD_BYTES: Final = 8
+
+
+class MarshalError(LualoftError):
+    """A Lua value that has no form outside Lua, or results over their size cap."""
+
+
+def is_plain(value: object) -> bool:
+    """Is the value handed over unchanged in both directions?"""
+    return value.__class__ in _PLAIN
+
+
+def from_lua(values: Iterable[Any], limit_bytes: int, lua_type: Callable[[object], str | None]) -> list[Any]:
+    """Copy results out of Lua.
+
+    Args:
+        values: what the function returned.
+        limit_bytes: cap of all of them together.
+        lua_type: lupa's `lua_type` of the state's Lua version.
+
+    Raises:
+        MarshalError: says which result and why.
+    """
+    reader = _Reader(limit_bytes, lua_type)
+    return [reader.read(value, f"return value {number}", 0) for number, value in enumerate(values, 1)]
+
+
+class _Reader:
+    """One walk over results: keeps what is left of the size cap."""
+
+    def __init__(self, limit_bytes: int, lua_type: Callable[[object], str | None]) -> None:
+        self._limit_bytes = limit_bytes
+        self._left_bytes = limit_bytes
+        self._lua_type = lua_type
+
+    def read(self, value: Any, place: str, depth: int) -> Any:  # noqa: ANN401 - Lua values
+        self._left_bytes -= VALUE_OVERHEAD_BYTES + (len(value) if value.__class__ is bytes else 0)
+        if self._left_bytes < 0:
+            message = f"results are larger than {self._limit_bytes} bytes"
+            raise MarshalError(message)
+        if is_plain(value):
+            return value
+        kind = self._lua_type(value)
+        if kind != "table":
+            message = f"{place} is a {kind or 'host object'}, which cannot leave Lua"
+            raise MarshalError(message)
+        if depth >= MAX_DEPTH:
+            message = f"{place} nests deeper than {MAX_DEPTH} levels or contains itself"
+            raise MarshalError(message)
+        return self._table(value, place, depth)
+
+    def _table(self, table: Any, place: str, depth: int) -> list[Any] | dict[Any, Any]:  # noqa: ANN401 - a Lua table
+        pairs = {
+            self._key(key, place): self.read(item, f"{place}[{_shown(key)}]", depth + 1) for key, item in table.items()
+        }
+        if pairs and all(index in pairs for index in range(1, len(pairs) + 1)):
+            return [pairs[index] for index in range(1, len(pairs) + 1)]
+        return pairs
+
+    def _key(self, key: Any, place: str) -> bytes | int | float | bool:  # noqa: ANN401 - a Lua value
+        if key.__class__ is bytes:
+            self._left_bytes -= len(key)
+        elif not is_plain(key):
+            message = f"{place} has a {self._lua_type(key) or 'host object'} as a key, which cannot leave Lua"
+            raise MarshalError(message)
+        result: bytes | int | float | bool = key
+        return result
+
+
+def _shown(key: object) -> str:
+    return key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)

@@ -1,0 +1,164 @@
+"""Outcomes on their way back: sealed, appended to reply streams, then the finished chunks closed with RQ.
+
+A thread of its own between the engine and Redis, so that neither waits for the other. It writes outcomes before it
+finishes their chunk: a worker that dies in between has the chunk run again, never an answer lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from dispatcher.protocol.codec import encode_outcomes
+from dispatcher.protocol.connection import REDIS_ERRORS
+from dispatcher.protocol.reply import OUTCOMES_FIELD, STREAM_EXPIRES_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis import Redis
+
+    from dispatcher.protocol.outcome import Outcome
+    from dispatcher.protocol.sealing import Seal
+    from workers.work import Answer, InFlight, TakenChunk
+
+_log: Final = logging.getLogger("lualoft.outbox")
+
+#: Outcomes in one stream entry at most, so that an entry stays far below the chunk cap.
+MAX_ENTRY_OUTCOMES: Final = 512
+
+#: Bytes of results in one stream entry at most.
+MAX_ENTRY_BYTES: Final = 4 * 1024 * 1024
+
+#: Pauses between attempts to write while Redis is away.
+FIRST_BACKOFF_S: Final = 0.05
+
+#: A stream's expiry is put off at most this often.
+EXPIRE_EVERY_S: Final = 30.0
+
+
+class Outbox:
+    """Delivers answers; `put` is called by the engine, `run` is the thread."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        seal: Seal,
+        in_flight: InFlight,
+        finish: Callable[[TakenChunk], None],
+        max_backoff_s: float,
+    ) -> None:
+        """Set up without running.
+
+        Args:
+            redis: any client of this worker.
+            seal: closes the outcomes.
+            in_flight: counts down as answers are delivered.
+            finish: closes a chunk's RQ job once all its outcomes are written; may raise redis errors.
+            max_backoff_s: longest pause between two attempts.
+        """
+        self._redis = redis
+        self._seal = seal
+        self._in_flight = in_flight
+        self._finish = finish
+        self._max_backoff_s = max_backoff_s
+        self._inbox: SimpleQueue[list[Answer] | None] = SimpleQueue()
+        self._expiry_put_off_s: dict[str, float] = {}
+
+    def put(self, answers: list[Answer]) -> None:
+        """Take answers to deliver."""
+        self._inbox.put(answers)
+
+    def stop(self) -> None:
+        """Let `run` return when everything put before is delivered."""
+        self._inbox.put(None)
+
+    def run(self) -> None:
+        """Deliver until `stop`."""
+        is_stopping = False
+        while not is_stopping:
+            answers, is_stopping = self._gather()
+            if not answers:
+                continue
+            self._persist(partial(self._write, answers))
+            done = self._count_down(answers)
+            self._in_flight.remove(len(answers))
+            for chunk in done:
+                self._persist(partial(self._finish, chunk))
+
+    def _gather(self) -> tuple[list[Answer], bool]:
+        """Wait for answers and take all that are there."""
+        item = self._inbox.get()
+        answers: list[Answer] = []
+        while item is not None:
+            answers.extend(item)
+            try:
+                item = self._inbox.get_nowait()
+            except Empty:
+                return answers, False
+        return answers, True
+
+    def _write(self, answers: list[Answer]) -> None:
+        """Append the answers to their streams.
+
+        Redis: one pipeline: XADD per entry, EXPIRE per stream now and then.
+        """
+        by_stream: defaultdict[str, list[Outcome]] = defaultdict(list)
+        for answer in answers:
+            by_stream[answer.chunk.reply_key].append(answer.outcome)
+        pipeline = self._redis.pipeline(transaction=False)
+        for key, outcomes in by_stream.items():
+            for data in _entries(outcomes):
+                pipeline.xadd(key, {OUTCOMES_FIELD: self._seal.seal(data, key.encode())})
+            if self._is_expiry_due(key):
+                pipeline.expire(key, STREAM_EXPIRES_S)
+        pipeline.execute()
+
+    def _count_down(self, answers: list[Answer]) -> list[TakenChunk]:
+        done = []
+        for answer in answers:
+            chunk = answer.chunk
+            chunk.answered.add(answer.outcome.invocation_id)
+            chunk.left -= 1
+            if chunk.left == 0:
+                done.append(chunk)
+        return done
+
+    def _is_expiry_due(self, key: str) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._expiry_put_off_s.get(key, -EXPIRE_EVERY_S) < EXPIRE_EVERY_S:
+            return False
+        if len(self._expiry_put_off_s) > 10_000:  # noqa: PLR2004 - dispatchers come and go; forgetting costs one EXPIRE
+            self._expiry_put_off_s.clear()
+        self._expiry_put_off_s[key] = now_s
+        return True
+
+    def _persist(self, work: Callable[[], None]) -> None:
+        """Do it until Redis takes it: an outcome that was reached is not thrown away."""
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            try:
+                work()
+            except REDIS_ERRORS as exc:
+                _log.warning("cannot write outcomes, trying again in %.2f s: %s", backoff_s, exc)
+                time.sleep(backoff_s)
+                backoff_s = min(backoff_s * 2, self._max_backoff_s)
+            else:
+                return
+
+
+def _entries(outcomes: list[Outcome]) -> list[bytes]:
+    """Encode outcomes as stream entries of bounded size."""
+    entries: list[bytes] = []
+    for start in range(0, len(outcomes), MAX_ENTRY_OUTCOMES):
+        batch = outcomes[start : start + MAX_ENTRY_OUTCOMES]
+        data = encode_outcomes(batch)
+        if len(data) > MAX_ENTRY_BYTES and len(batch) > 1:
+            entries.extend(encode_outcomes([outcome]) for outcome in batch)
+        else:
+            entries.append(data)
+    return entries

@@ -1,0 +1,225 @@
+"""The supervisor: spawns the workers of this machine, watches them, replaces dead ones with back-off, drains them.
+
+Run by `lualoft worker` in the foreground and by `python -m workers` for `lualoft up`. It runs no Lua itself. When a
+child dies, it gives back what the child had begun before it starts another.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync, require_key
+from dispatcher.protocol.handoff import READY_LINE, write_settings
+from dispatcher.protocol.sealing import Seal
+from workers.recovery import Recovery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dispatcher.protocol.settings import Settings
+
+_log: Final = logging.getLogger("lualoft.pool")
+
+#: A child that lived this long was healthy: its successor starts without back-off.
+HEALTHY_AFTER_S: Final = 10.0
+
+#: Time beyond the grace that a draining child has before it is killed.
+KILL_MARGIN_S: Final = 5.0
+
+#: The module that a child runs.
+CHILD_MODULE: Final = "workers.process"
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    """One worker process."""
+
+    slot: int
+    name: str
+    process: subprocess.Popen[bytes]
+    started_s: float
+    is_ready: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class _Ready:
+    child: _Child
+
+
+@dataclass(slots=True, frozen=True)
+class _Ended:
+    child: _Child
+
+
+class _Stop:
+    """Somebody wants the pool to end."""
+
+
+class Pool:
+    """A fixed number of worker processes on this machine."""
+
+    def __init__(self, settings: Settings, on_ready: Callable[[int], None]) -> None:
+        """Set up without spawning.
+
+        Args:
+            settings: handed to every child.
+            on_ready: called once with the number of workers when all of them work.
+
+        Raises:
+            KeyMissingError: a Redis without a key to seal with.
+        """
+        require_key(settings)
+        self._settings = settings
+        self._on_ready = on_ready
+        self._count = settings.pool.workers or os.cpu_count() or 1
+        seal = Seal.from_keys([settings.key.reveal()])
+        self._recovery = Recovery(connect_sync(settings.redis), seal, settings.dispatch.queue)
+        # SimpleQueue.put may be called in a signal handler: it takes no lock that the main thread could hold.
+        self._events: SimpleQueue[_Ready | _Ended | _Stop] = SimpleQueue()
+        self._children: dict[int, _Child] = {}
+        self._backoff_s: dict[int, float] = {}
+        self._due_s: dict[int, float] = {}
+        self._lost: list[str] = []
+        self._stop_count = 0
+        self._has_told_ready = False
+
+    def stop(self) -> None:
+        """Ask the pool to drain; a second time kills. Safe in a signal handler and from any thread."""
+        self._events.put(_Stop())
+
+    def run(self) -> None:
+        """Run until `stop`; returns when the last child is gone."""
+        for slot in range(self._count):
+            self._spawn(slot)
+        while self._stop_count == 0:
+            self._handle(self._next_event())
+            self._recover_lost()
+            self._respawn_due()
+        self._drain()
+
+    def _next_event(self) -> _Ready | _Ended | _Stop | None:
+        pause_s = 0.5 if self._lost or self._due_s else None
+        if self._due_s:
+            pause_s = max(0.0, min(self._due_s.values()) - time.monotonic())
+        try:
+            return self._events.get(timeout=pause_s)
+        except Empty:
+            return None
+
+    def _handle(self, event: _Ready | _Ended | _Stop | None) -> None:
+        if isinstance(event, _Ready):
+            event.child.is_ready = True
+            self._tell_ready()
+        elif isinstance(event, _Ended):
+            self._bury(event.child)
+        elif isinstance(event, _Stop):
+            self._stop_count += 1
+
+    def _tell_ready(self) -> None:
+        if not self._has_told_ready and sum(child.is_ready for child in self._children.values()) == self._count:
+            self._has_told_ready = True
+            self._on_ready(self._count)
+
+    def _spawn(self, slot: int) -> None:
+        name = f"lualoft-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        process = subprocess.Popen(
+            [sys.executable, "-m", CHILD_MODULE, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        child = _Child(slot, name, process, time.monotonic())
+        self._children[slot] = child
+        threading.Thread(target=self._watch, args=(child,), name=f"watch-{name}", daemon=True).start()
+
+    def _watch(self, child: _Child) -> None:
+        """Hand the settings over, wait for readiness, wait for the end; each becomes an event."""
+        stdin, stdout = child.process.stdin, child.process.stdout
+        if stdin is None or stdout is None:
+            return
+        try:
+            write_settings(stdin, self._settings)
+            if stdout.readline() == READY_LINE:
+                self._events.put(_Ready(child))
+        except OSError:
+            # The child died while it was spoken to; its end is noticed right below.
+            pass
+        child.process.wait()
+        self._events.put(_Ended(child))
+
+    def _bury(self, child: _Child) -> None:
+        del self._children[child.slot]
+        self._lost.append(child.name)
+        lived_s = time.monotonic() - child.started_s
+        backoff_s = self._next_backoff(child.slot, is_healthy=lived_s > HEALTHY_AFTER_S)
+        self._due_s[child.slot] = time.monotonic() + backoff_s
+        _log.error(
+            "worker %s ended unexpectedly (%s); a new one starts in %.1f s",
+            child.name,
+            _how(child.process.returncode),
+            backoff_s,
+        )
+
+    def _next_backoff(self, slot: int, *, is_healthy: bool) -> float:
+        minimum_s, maximum_s = self._settings.pool.respawn_min_s, self._settings.pool.respawn_max_s
+        backoff_s = minimum_s if is_healthy else self._backoff_s.get(slot, minimum_s)
+        self._backoff_s[slot] = min(backoff_s * 2, maximum_s)
+        return backoff_s
+
+    def _recover_lost(self) -> None:
+        for name in list(self._lost):
+            try:
+                chunks = self._recovery.recover(name)
+            except REDIS_ERRORS as exc:
+                _log.warning("cannot give back the work of %s yet: %s", name, exc)
+                return
+            self._lost.remove(name)
+            _log.info("gave back %d chunks of worker %s", chunks, name)
+
+    def _respawn_due(self) -> None:
+        now_s = time.monotonic()
+        for slot, due_s in list(self._due_s.items()):
+            if due_s <= now_s:
+                del self._due_s[slot]
+                self._spawn(slot)
+
+    def _drain(self) -> None:
+        """Ask every child to finish; kill what has not ended after the grace, or at a second request to stop."""
+        _log.info("draining %d workers", len(self._children))
+        self._signal_all(signal.SIGTERM)
+        deadline_s = time.monotonic() + self._settings.pool.grace_s + KILL_MARGIN_S
+        has_killed = False
+        while self._children:
+            try:
+                event = self._events.get(timeout=max(0.0, deadline_s - time.monotonic()))
+            except Empty:
+                event = None
+            if isinstance(event, _Ended):
+                del self._children[event.child.slot]
+                if event.child.process.returncode != 0:
+                    self._lost.append(event.child.name)
+            elif (event is None or isinstance(event, _Stop)) and not has_killed:
+                has_killed = True
+                deadline_s += KILL_MARGIN_S
+                self._signal_all(signal.SIGKILL)
+            elif event is None:
+                break
+        self._recover_lost()
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for child in self._children.values():
+            child.process.send_signal(number)
+
+
+def _how(returncode: int) -> str:
+    if returncode < 0:
+        return f"killed by {signal.Signals(-returncode).name}"
+    return f"exit code {returncode}"

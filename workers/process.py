@@ -1,0 +1,174 @@
+"""One worker process: builds its parts, takes chunks until it is told to stop, then drains.
+
+Started by the pool as `python -m workers.process NAME` with the settings on standard input. The main thread takes
+chunks and beats; the engine and the outbox have a thread each.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync
+from dispatcher.protocol.errors import LualoftError
+from dispatcher.protocol.handoff import READY_LINE, read_settings, when_parent_ends
+from dispatcher.protocol.sealing import Seal
+from workers.engine import Engine
+from workers.log_setup import set_up_logging
+from workers.outbox import Outbox
+from workers.packages import PackageStore
+from workers.recovery import Recovery
+from workers.rq_worker import BEAT_EVERY_S, ChunkWorker
+from workers.stats import StatsWriter
+from workers.work import InFlight, TakenChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dispatcher.protocol.settings import Settings
+
+_log: Final = logging.getLogger("lualoft.worker")
+
+#: First pause after Redis did not answer; it doubles.
+FIRST_BACKOFF_S: Final = 0.05
+
+#: Bytecode time slice between threads: the engine hands over often and briefly.
+SWITCH_INTERVAL_S: Final = 0.001
+
+
+class WorkerProcess:
+    """The parts of one worker and the order in which they start and stop."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._redis = connect_sync(settings.redis)
+        # The taking connection must not move a chunk twice behind our back when an answer is lost.
+        self._taking_redis = connect_sync(settings.redis, retry_count=0)
+        seal = Seal.from_keys([settings.key.reveal()])
+        self._in_flight = InFlight()
+        self._chunks: set[TakenChunk] = set()
+        self._worker = ChunkWorker(
+            settings.dispatch.queue, name, self._taking_redis, seal, PackageStore(self._redis, seal)
+        )
+        self._outbox = Outbox(self._redis, seal, self._in_flight, self._finish, settings.redis.max_backoff_s)
+        self._engine = Engine(settings.engine, settings.lua, self._outbox.put)
+        self._recovery = Recovery(self._redis, seal, settings.dispatch.queue)
+        self._stats = StatsWriter(self._redis, name, settings.dispatch.queue, self._engine, self._in_flight)
+        self._threads = [
+            threading.Thread(target=self._engine.run, name="engine", daemon=True),
+            threading.Thread(target=self._outbox.run, name="outbox", daemon=True),
+        ]
+        self._is_stopping = False
+        self._may_take = True
+        self._beat_s = 0.0
+
+    def stop(self) -> None:
+        """Stop taking; safe in a signal handler and from any thread."""
+        self._is_stopping = True
+
+    def run(self) -> None:
+        """Register, work until `stop`, drain."""
+        self._persist_in_redis(self._worker.register)
+        for thread in self._threads:
+            thread.start()
+        sys.stdout.buffer.write(READY_LINE)
+        sys.stdout.buffer.flush()
+        backoff_s = FIRST_BACKOFF_S
+        while not self._is_stopping:
+            try:
+                self._turn()
+            except REDIS_ERRORS as exc:
+                _log.warning("Redis does not answer, trying again in %.2f s: %s", backoff_s, exc)
+                time.sleep(backoff_s)
+                backoff_s = min(backoff_s * 2, self._settings.redis.max_backoff_s)
+            else:
+                backoff_s = FIRST_BACKOFF_S
+        self._drain()
+
+    def _turn(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._beat_s >= BEAT_EVERY_S:
+            self._beat_s = now_s
+            self._may_take = self._worker.beat()
+            self._stats.write()
+        # The bound is invocations in flight, not chunks: parked calls do not keep the next chunk out.
+        if not self._in_flight.wait_below(self._settings.engine.max_in_flight, BEAT_EVERY_S):
+            return
+        if not self._may_take:
+            time.sleep(BEAT_EVERY_S)
+            return
+        chunk = self._worker.take()
+        if chunk is not None:
+            self._chunks.add(chunk)
+            self._in_flight.add(len(chunk.invocations))
+            self._engine.give(chunk)
+
+    def _finish(self, chunk: TakenChunk) -> None:
+        self._worker.finish(chunk)
+        self._chunks.discard(chunk)
+
+    def _drain(self) -> None:
+        """Stop in an order that loses nothing.
+
+        First the running calls get their grace. Then the engine ends (it unloads the scripts), then the outbox, which
+        by now has all answers; what is left unanswered goes back to the queue, and only then does the worker sign off,
+        so that nobody recovers its chunks while it still answers them.
+        """
+        _log.info("worker %s drains: %d invocations in flight", self._name, self._in_flight.count)
+        is_empty = self._in_flight.wait_below(1, self._settings.pool.grace_s)
+        self._engine.stop()
+        # An engine that is stuck in a script cannot be joined; its calls are given back below.
+        self._threads[0].join(timeout=None if is_empty else 1.0)
+        self._outbox.stop()
+        self._threads[1].join(timeout=self._settings.redis.socket_timeout_s)
+        for chunk in list(self._chunks):
+            self._persist_in_redis(partial(self._recovery.give_back, chunk, self._worker))
+        self._persist_in_redis(self._worker.register_death)
+        self._persist_in_redis(self._stats.remove)
+
+    def _persist_in_redis(self, work: Callable[[], object]) -> None:
+        """Do it, trying again for as long as a worker that stops may take."""
+        give_up_s = time.monotonic() + self._settings.pool.grace_s
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            try:
+                work()
+            except REDIS_ERRORS as exc:
+                if time.monotonic() > give_up_s:
+                    _log.error("Redis does not answer, giving up: %s", exc)
+                    return
+                time.sleep(backoff_s)
+                backoff_s = min(backoff_s * 2, self._settings.redis.max_backoff_s)
+            else:
+                return
+
+
+def main() -> int:
+    """Run one worker; returns the exit code."""
+    # Ctrl-C goes to every process of the terminal; the pool alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        settings = read_settings(sys.stdin.buffer)
+        set_up_logging(settings.log)
+        process = WorkerProcess(settings, sys.argv[1])
+    except LualoftError as exc:
+        sys.stderr.write(f"{exc}\n")
+        return exc.exit_code
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: process.stop())
+    when_parent_ends(sys.stdin.buffer, process.stop)
+    process.run()
+    # Daemon threads may be stuck in Lua; the interpreter's own shutdown would wait for their locks.
+    logging.shutdown()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

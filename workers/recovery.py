@@ -1,0 +1,115 @@
+"""Gives back what a worker had begun: all of it after a crash, the unanswered rest when it stops.
+
+The pool calls it for a dead child, a stopping worker for itself. Idempotent invocations run again; the others end as
+`worker_lost`, because they may have run. An outcome that was already delivered wins over both.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from dispatcher.protocol import keys
+from dispatcher.protocol.codec import decode_chunk, encode_chunk, encode_invocation, encode_outcomes
+from dispatcher.protocol.errors import CodecError, SealError
+from dispatcher.protocol.outcome import Outcome, OutcomeKind
+from dispatcher.protocol.reply import OUTCOMES_FIELD, STREAM_EXPIRES_S
+from dispatcher.protocol.rq_job import enqueue
+from workers.rq_worker import release_execution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from redis import Redis
+    from redis.client import Pipeline
+
+    from dispatcher.protocol.invocation import Invocation
+    from dispatcher.protocol.sealing import Seal
+    from workers.rq_worker import ChunkWorker
+    from workers.work import TakenChunk
+
+_log: Final = logging.getLogger("lualoft.recovery")
+
+#: Deliveries of an invocation whose worker died each time; then it ends as `worker_lost`.
+MAX_ATTEMPTS: Final = 2
+
+#: A re-encoded invocation was accepted once already; no cap applies.
+_NO_LIMIT: Final = 2**62
+
+
+class Recovery:
+    """Returns begun work of one queue."""
+
+    def __init__(self, redis: Redis, seal: Seal, queue: str) -> None:
+        self._redis = redis
+        self._seal = seal
+        self._queue = queue
+
+    def give_back(self, chunk: TakenChunk, worker: ChunkWorker) -> None:
+        """Return the unanswered invocations of a chunk whose worker stops in good order. Raises redis errors."""
+        unanswered = [i for i in chunk.invocations if i.id not in chunk.answered]
+        with self._redis.pipeline(transaction=True) as pipeline:
+            identifier = worker.release(chunk, pipeline)
+            self._return(pipeline, identifier, chunk.reply_key, unanswered, chunk.attempt)
+            pipeline.execute()
+
+    def recover(self, worker_name: str) -> int:
+        """Return everything that a dead worker had begun, and sign it off; returns the number of chunks.
+
+        Redis: SMEMBERS of the worker's executions; per chunk one HGET and one transaction.
+
+        Raises:
+            redis errors: call it again.
+        """
+        executions_key = keys.rq_worker_executions(worker_name)
+        members: Any = self._redis.smembers(executions_key)
+        executions = [key.decode() for key in members]
+        for execution in executions:
+            self._recover_execution(execution, worker_name)
+        worker_key = keys.rq_worker(worker_name)
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.srem(keys.RQ_WORKERS, worker_key)
+            pipeline.srem(keys.rq_queue_workers(self._queue), worker_key)
+            pipeline.delete(worker_key, executions_key, keys.worker_stats(worker_name))
+            pipeline.execute()
+        return len(executions)
+
+    def _recover_execution(self, execution: str, worker_name: str) -> None:
+        # One transaction: either the chunk is back and the execution gone, or nothing changed and we come again.
+        with self._redis.pipeline(transaction=True) as pipeline:
+            job_id = release_execution(pipeline, self._redis, self._queue, execution, worker_name)
+            sealed: Any = self._redis.hget(keys.rq_job(job_id), "data")
+            if sealed is not None:
+                pipeline.delete(keys.rq_job(job_id))
+                self._return_sealed(pipeline, job_id, sealed)
+            pipeline.execute()
+
+    def _return_sealed(self, pipeline: Pipeline, identifier: str, sealed: bytes) -> None:
+        try:
+            chunk = decode_chunk(self._seal.unseal(sealed, keys.chunk_context(self._queue)))
+        except (SealError, CodecError) as exc:
+            _log.error("dropped chunk %s of a dead worker: %s", identifier, exc)
+            return
+        self._return(pipeline, identifier, chunk.reply_key, chunk.invocations, chunk.attempt + 1)
+
+    def _return(
+        self, pipeline: Pipeline, identifier: str, reply_key: str, invocations: Iterable[Invocation], attempt: int
+    ) -> None:
+        again: list[Invocation] = []
+        lost: list[Invocation] = []
+        for invocation in invocations:
+            (again if invocation.is_idempotent and attempt <= MAX_ATTEMPTS else lost).append(invocation)
+        if lost:
+            outcomes = [Outcome(i.id, OutcomeKind.WORKER_LOST, error=_why_lost(i, attempt)) for i in lost]
+            pipeline.xadd(reply_key, {OUTCOMES_FIELD: self._seal.seal(encode_outcomes(outcomes), reply_key.encode())})
+            pipeline.expire(reply_key, STREAM_EXPIRES_S)
+        if again:
+            data = encode_chunk(reply_key, [encode_invocation(i, _NO_LIMIT) for i in again], attempt)
+            sealed = self._seal.seal(data, keys.chunk_context(self._queue))
+            enqueue(pipeline, self._redis, self._queue, identifier, sealed, at_front=True)
+
+
+def _why_lost(invocation: Invocation, attempt: int) -> str:
+    if invocation.is_idempotent:
+        return f"the worker died {attempt - 1} times while this invocation was in it"
+    return "the worker was lost while this invocation was in it; it may have run, and it is not marked idempotent"

@@ -1,0 +1,268 @@
+"""A worker in RQ's eyes: takes chunks off the queue, many in flight, and keeps RQ's registries and listing truthful.
+
+RQ's words stop here. The main thread takes chunks and opens them; the engine runs them; the outbox calls `finish` from
+its own thread. Of a job only its sealed bytes are believed (see `dispatcher.protocol.rq_job`): no function is looked
+up, no callback called, nothing unpickled.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+from rq import SimpleWorker
+from rq.exceptions import DequeueTimeout
+from rq.executions import Execution
+from rq.suspension import is_suspended
+from rq.utils import now
+from rq.worker.base import WorkerStatus
+from rq.worker_registration import clean_worker_registry
+
+from dispatcher.protocol import keys
+from dispatcher.protocol.codec import decode_chunk
+from dispatcher.protocol.errors import CodecError, SealError
+from dispatcher.protocol.reply import REFUSAL_FIELD, STREAM_EXPIRES_S
+from dispatcher.protocol.rq_job import ChunkJob, NoSerializer, parse_job_id
+from workers.work import TakenChunk
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.client import Pipeline
+
+    from dispatcher.protocol.sealing import Seal
+    from workers.packages import PackageStore
+
+_log: Final = logging.getLogger("lualoft.worker")
+
+#: Seconds for which one look at the queue waits; a request to stop is noticed after at most that long.
+DEQUEUE_S: Final = 1
+
+#: RQ's heartbeats and state are written at most this often.
+BEAT_EVERY_S: Final = 1.0
+
+#: Executions in flight tell RQ that they live this often; RQ forgets them after `ABANDONED_AFTER_S`.
+EXECUTION_BEAT_EVERY_S: Final = 20.0
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """RQ's handle of a chunk in flight."""
+
+    job: ChunkJob
+    execution: Execution
+
+
+class ChunkWorker(SimpleWorker):
+    """An RQ worker that hands its jobs on instead of running them."""
+
+    job_class = ChunkJob
+
+    def __init__(self, queue: str, name: str, connection: Redis, seal: Seal, packages: PackageStore) -> None:
+        """Set up without registering.
+
+        Args:
+            queue: the one queue to listen on; with a single one RQ moves jobs crash-safely.
+            name: unique among all workers.
+            connection: a client whose read time-out is longer than `DEQUEUE_S`.
+            seal: opens chunks.
+            packages: where the chunks' scripts come from.
+        """
+        super().__init__(
+            [queue],
+            name=name,
+            connection=connection,
+            job_class=ChunkJob,
+            serializer=NoSerializer,
+            log_job_description=False,
+        )
+        self.log_result_lifespan = False
+        self._seal = seal
+        self._packages = packages
+        self._context = keys.chunk_context(queue)
+        self._beat_s = 0.0
+        self._execution_beat_s = time.monotonic()
+        self._state_written = ""
+        # prepare (main thread) and finish (outbox thread) both change RQ's table of executions.
+        self._executions_lock = threading.Lock()
+        self._tickets: dict[str, Ticket] = {}
+        #: Chunks that did not unseal or decode.
+        self.refused_count = 0
+
+    # What RQ does more often than a chunk of many invocations needs.
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Beat at most once per `BEAT_EVERY_S`; as part of a pipeline always."""
+        now_s = time.monotonic()
+        if pipeline is None and now_s - self._beat_s < BEAT_EVERY_S:
+            return
+        self._beat_s = now_s
+        super().heartbeat(timeout, pipeline)
+
+    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
+        """Write the state when it changes."""
+        if state != self._state_written:
+            self._state_written = state
+            super().set_state(state, pipeline)
+
+    def procline(self, message: str) -> None:
+        """Leave the process title alone."""
+
+    def register(self) -> None:
+        """Enter this worker into RQ's listing. Raises redis errors."""
+        self.register_birth()  # type: ignore[no-untyped-call]  # RQ leaves it untyped
+
+    # Taking.
+
+    def take(self) -> TakenChunk | None:
+        """Wait up to `DEQUEUE_S` for a chunk; None when there was none or it had to be refused.
+
+        Redis: BLMOVE, HGETALL, two pipelines of RQ's bookkeeping, and an MGET for scripts not seen before.
+
+        Raises:
+            redis errors.
+        """
+        try:
+            taken = self.queue_class.dequeue_any(
+                self.queues, DEQUEUE_S, connection=self.connection, job_class=ChunkJob, serializer=NoSerializer
+            )
+        except DequeueTimeout:
+            return None
+        if taken is None:
+            return None
+        job = cast("ChunkJob", taken[0])
+        # Where it was taken from, not what its hash says.
+        job.origin = self.queues[0].name
+        with self._executions_lock:
+            execution = self.prepare_execution(job)
+        self.prepare_job_execution(job, remove_from_intermediate_queue=True)
+        ticket = Ticket(job, execution)
+        self._tickets[job.id] = ticket
+        try:
+            return self._open(ticket)
+        except (SealError, CodecError) as exc:
+            self._refuse(ticket, str(exc))
+            return None
+
+    def _open(self, ticket: Ticket) -> TakenChunk | None:
+        chunk = decode_chunk(self._seal.unseal(ticket.job.sealed, self._context))
+        wanted = {invocation.package_id for invocation in chunk.invocations}
+        self._packages.fetch(wanted)
+        packages = {package_id: package for package_id in wanted if (package := self._packages.get(package_id))}
+        if not chunk.invocations:
+            self.finish_ticket(ticket)
+            return None
+        return TakenChunk(chunk.reply_key, chunk.invocations, packages, ticket, chunk.attempt)
+
+    def _refuse(self, ticket: Ticket, reason: str) -> None:
+        """Tell the dispatcher, whose id is in the job's name, and fail the job."""
+        self.refused_count += 1
+        _log.error("refused chunk %s: %s", ticket.job.id, reason)
+        sender = parse_job_id(ticket.job.id)
+        if sender is not None:
+            dispatcher_id, number = sender
+            key = keys.reply_stream(dispatcher_id)
+            with self.connection.pipeline(transaction=True) as pipeline:
+                pipeline.xadd(key, {REFUSAL_FIELD: f"{number} {reason}"}, maxlen=10_000)
+                pipeline.expire(key, STREAM_EXPIRES_S)
+                pipeline.execute()
+        self.finish_ticket(ticket, is_refused=True)
+
+    # Finishing; called from the outbox's thread.
+
+    def finish(self, chunk: TakenChunk) -> None:
+        """Close the RQ job of a chunk whose outcomes are all written. Raises redis errors."""
+        ticket = chunk.ticket
+        if isinstance(ticket, Ticket):
+            self.finish_ticket(ticket)
+
+    def finish_ticket(self, ticket: Ticket, *, is_refused: bool = False) -> None:
+        """Take the job out of RQ's registries, count it, delete it.
+
+        Redis: one transaction, atomic.
+        """
+        job = ticket.job
+        ended = now()
+        with self._executions_lock, self.connection.pipeline(transaction=True) as pipeline:
+            if is_refused:
+                self.increment_failed_job_count(pipeline)
+            else:
+                self.increment_successful_job_count(pipeline)
+            self.increment_total_working_time(ended - (job.started_at or ended), pipeline)
+            self.cleanup_execution(job, pipeline, ticket.execution)
+            # Not RQ's job.cleanup: that reads registries which a chunk is never in.
+            pipeline.delete(job.key)
+            pipeline.execute()
+            self._tickets.pop(job.id, None)
+
+    def release(self, chunk: TakenChunk, pipeline: Pipeline) -> str:
+        """Put into `pipeline` what takes an unfinished chunk's job out of RQ's registries; returns the job's id."""
+        ticket = chunk.ticket
+        if not isinstance(ticket, Ticket):
+            message = "a chunk of another worker"
+            raise TypeError(message)
+        with self._executions_lock:
+            self.cleanup_execution(ticket.job, pipeline, ticket.execution)
+            pipeline.delete(ticket.job.key)
+            self._tickets.pop(ticket.job.id, None)
+        return ticket.job.id
+
+    # Once a second; called from the main thread.
+
+    def beat(self) -> bool:
+        """Tell RQ that this worker and its executions live, and what it does.
+
+        Returns:
+            whether chunks may be taken: not after `rq suspend`.
+
+        Raises:
+            redis errors.
+        """
+        if not self.connection.hexists(self.key, "birth"):
+            # Redis lost its data: register again, and let the listing show us.
+            self._state_written = ""
+            self.register()
+        may_take = not is_suspended(self.connection)
+        idle = WorkerStatus.IDLE if may_take else WorkerStatus.SUSPENDED
+        self.set_state(WorkerStatus.BUSY if self._tickets else idle)
+        self.heartbeat()
+        now_s = time.monotonic()
+        if now_s - self._execution_beat_s >= EXECUTION_BEAT_EVERY_S:
+            self._execution_beat_s = now_s
+            self._beat_executions()
+            for queue in self.queues:
+                clean_worker_registry(queue)
+        return may_take
+
+    def _beat_executions(self) -> None:
+        with self.connection.pipeline(transaction=False) as pipeline:
+            for ticket in list(self._tickets.values()):
+                ttl_s = self.get_heartbeat_ttl(ticket.job)
+                ticket.execution.heartbeat(ticket.job.started_job_registry, ttl_s, pipeline)
+            pipeline.execute()
+
+    @property
+    def chunk_count(self) -> int:
+        """Chunks in flight."""
+        return len(self._tickets)
+
+
+def release_execution(pipeline: Pipeline, redis: Redis, queue: str, composite_key: str, worker_name: str) -> str:
+    """Put into `pipeline` what takes a dead worker's execution out of RQ's registries; returns the job's id.
+
+    Args:
+        pipeline: a transaction of the caller's.
+        redis: what RQ wants to hold; nothing is sent over it.
+        queue: the queue that the job came from.
+        composite_key: a member of the worker's set of executions.
+        worker_name: the dead worker.
+    """
+    execution = Execution.from_composite_key(composite_key, redis)
+    execution.worker_name = worker_name
+    job = ChunkJob(execution.job_id, connection=redis)
+    job.origin = queue
+    execution.delete(job=job, pipeline=pipeline)
+    pipeline.lrem(keys.rq_intermediate(queue), 1, execution.job_id)
+    return execution.job_id
