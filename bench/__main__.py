@@ -8,7 +8,11 @@ import sys
 from typing import Final
 
 #: Name -> what it measures; the module of that name has a `run` that returns a Report.
-BENCHES: Final = {"throughput": "trivial checks per second, beside plain RQ"}
+BENCHES: Final = {
+    "throughput": "trivial checks per second, beside plain RQ",
+    "memory": "a worker's memory over a million calls",
+    "instances": "time and memory of loaded scripts",
+}
 
 
 def main() -> int:

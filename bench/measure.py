@@ -57,6 +57,11 @@ class Meter:
         return int(self._redis.info("stats")["total_commands_processed"])
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the process ids of a process's children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
 def _cpu_s_of_family() -> float:
     """CPU time of this process and all that descend from it: client, pool, workers, server."""
     stats = {int(path.parent.name): _stat(path) for path in Path("/proc").glob("[0-9]*/stat")}

@@ -57,6 +57,11 @@ class PlainRqPool:
         self._workers = workers
         self._processes: list[subprocess.Popen[bytes]] = []
 
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return [process.pid for process in self._processes]
+
     def __enter__(self) -> Self:
         """Start the workers and wait until RQ lists them."""
         for _ in range(self._workers):

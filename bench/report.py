@@ -16,13 +16,15 @@ class Row:
     load: str
     #: `lualoft`, or the peer's name.
     who: str
-    rate_per_s: float
-    p50_ms: float
-    p99_ms: float
+    rate_per_s: float = 0.0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
     #: CPU time of client, workers and server together, per check.
-    cpu_us: float
+    cpu_us: float = 0.0
     #: Commands that the server ran, per check.
-    redis_commands: float
+    redis_commands: float = 0.0
+    #: Resident memory of one worker, or what a step added to it.
+    rss_mib: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Report:
 
     def to_table(self) -> str:
         """Return text with aligned columns."""
-        names = ("load", "who", "rate/s", "p50 ms", "p99 ms", "CPU us", "Redis commands")
+        names = ("load", "who", "rate/s", "p50 ms", "p99 ms", "CPU us", "Redis commands", "RSS MiB")
         lines = [names, *(_cells(row) for row in self.rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
         table = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
@@ -49,5 +51,11 @@ class Report:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    numbers = (row.rate_per_s, row.p50_ms, row.p99_ms, row.cpu_us, row.redis_commands)
-    return (row.load, row.who, *(f"{number:,.2f}" if number < 100 else f"{number:,.0f}" for number in numbers))  # noqa: PLR2004 - digits that matter
+    numbers = (row.rate_per_s, row.p50_ms, row.p99_ms, row.cpu_us, row.redis_commands, row.rss_mib)
+    return (row.load, row.who, *(_shown(number) for number in numbers))
+
+
+def _shown(number: float) -> str:
+    if number == 0:
+        return "-"
+    return f"{number:,.2f}" if abs(number) < 100 else f"{number:,.0f}"  # noqa: PLR2004 - digits that matter

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from dispatcher.catalog import Catalog, Script
 from dispatcher.coalescer import Coalescer, Pending, Slot
-from dispatcher.deadlines import Deadlines
+from dispatcher.deadlines import BUCKET_S, Deadlines
 from dispatcher.link import Link
 from dispatcher.mapping import map_calls
 from dispatcher.protocol.codec import encode_invocation
 from dispatcher.protocol.invocation import Invocation, normalise_arguments
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
+from dispatcher.sender import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 
 #: Bytes of a dispatcher's random id: two never meet.
 ID_BYTES: Final = 9
+
+#: Seconds that a chunk stays in Redis after its last deadline.
+KEEP_AFTER_DEADLINE_S: Final = 60
+
+#: Ended calls that may wait to be sent before they are sorted out.
+KEEP_SPARE: Final = 1000
 
 
 class Call(NamedTuple):
@@ -103,6 +110,11 @@ class AsyncDispatcher:
     def pending_count(self) -> int:
         """Calls without an outcome yet."""
         return len(self._asked)
+
+    @property
+    def waiting_count(self) -> int:
+        """Invocations that wait to be sent."""
+        return sum(len(coalescer) for coalescer in self._coalescers.values())
 
     async def call(
         self,
@@ -198,18 +210,23 @@ class AsyncDispatcher:
         for call_id in [i for i, asked in self._asked.items() if asked.chunk_number == chunk_number]:
             self.end(call_id, OutcomeKind.REJECTED, f"a worker refused the chunk: {reason}")
 
-    def on_lost_chunk(self, queue: str, chunk: list[Pending]) -> None:
+    def on_lost_chunk(self, chunk: Outgoing) -> None:
         """Take back a chunk whose write broke.
 
         It may have been delivered. Idempotent calls are sent again; the others are left to be answered if they did
         arrive, and otherwise end as `unavailable` at their deadline: running them twice would be worse.
         """
-        again = []
-        for pending in chunk:
-            asked = self._asked.get(pending.invocation_id)
-            if asked is not None and asked.is_idempotent:
-                again.append(pending)
-        self._coalescer(queue).put_back(again)
+        coalescer = self._coalescer(chunk.queue)
+        alive = ((pending, self._asked.get(pending.invocation_id)) for pending in chunk.invocations)
+        coalescer.put_back([pending for pending, asked in alive if asked is not None and asked.is_idempotent])
+        # The slot comes after the chunk: the other way round, what waits behind it would overtake it.
+        coalescer.release(chunk.slot)
+
+    def on_refused_chunk(self, chunk: Outgoing, error: str) -> None:
+        """End the calls of a chunk that Redis did not take."""
+        for pending in chunk.invocations:
+            self.end(pending.invocation_id, OutcomeKind.UNAVAILABLE, error)
+        self._coalescer(chunk.queue).release(chunk.slot)
 
     def on_redis_away(self) -> None:
         """Stop sending."""
@@ -242,20 +259,18 @@ class AsyncDispatcher:
 
     def _send(self, queue: str, chunk: list[Pending], slot: Slot) -> None:
         number = self._link.next_number()
-        alive = []
+        alive, last_bucket = [], 0
         for pending in chunk:
             asked = self._asked.get(pending.invocation_id)
             if asked is not None:
                 asked.slot, asked.chunk_number = slot, number
                 alive.append(pending)
-        if alive:
-            self._link.send(queue, number, alive, slot)
-        else:
+                last_bucket = max(last_bucket, asked.bucket)
+        if not alive:
             self._coalescers[queue].release(slot)
-
-    def on_send_failed(self, queue: str, slot: Slot) -> None:
-        """Give the slot of a failed write back."""
-        self._coalescers[queue].release(slot)
+            return
+        keep_s = int(last_bucket * BUCKET_S - self._loop.time()) + KEEP_AFTER_DEADLINE_S
+        self._link.send(Outgoing(queue, number, alive, slot, keep_s))
 
     def _expire(self, call_ids: set[int]) -> None:
         for call_id in call_ids:
@@ -263,6 +278,10 @@ class AsyncDispatcher:
             if asked is not None:
                 kind, error = self._link.why_unanswered(asked.queue)
                 self.end(call_id, kind, error)
+        # While nothing can be sent, ended calls would pile up behind the pause.
+        for coalescer in self._coalescers.values():
+            if len(coalescer) > 2 * len(self._asked) + KEEP_SPARE:
+                coalescer.keep(self._asked.__contains__)
 
     def _coalescer(self, queue: str) -> Coalescer:
         coalescer = self._coalescers.get(queue)

@@ -87,6 +87,10 @@ class Coalescer:
         """Take a chunk back that could not be sent, in front of what waits."""
         self._waiting.extendleft(reversed(chunk))
 
+    def keep(self, is_wanted: Callable[[int], bool]) -> None:
+        """Forget what waits for calls that have ended meanwhile."""
+        self._waiting = deque(pending for pending in self._waiting if is_wanted(pending.invocation_id))
+
     def answered(self, slot: Slot) -> None:
         """Note that one invocation of the slot's chunk has its outcome."""
         slot.left -= 1

@@ -25,12 +25,11 @@ from dispatcher.protocol.errors import LualoftError
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
 from dispatcher.protocol.sealing import Seal
 from dispatcher.replies import MAX_BLOCK_MS, ReplyReader
-from dispatcher.sender import FIRST_BACKOFF_S, Sender
+from dispatcher.sender import FIRST_BACKOFF_S, Outgoing, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from dispatcher.coalescer import Pending, Slot
     from dispatcher.protocol.settings import Settings
 
 #: Seconds after which a task that did not end is cancelled again.
@@ -49,11 +48,11 @@ class LinkListener(Protocol):
     def on_refusal(self, chunk_number: int, reason: str) -> None:
         """A worker could not open a chunk."""
 
-    def on_lost_chunk(self, queue: str, chunk: list[Pending]) -> None:
+    def on_lost_chunk(self, chunk: Outgoing) -> None:
         """The write of a chunk broke; it may have been delivered."""
 
-    def on_send_failed(self, queue: str, slot: Slot) -> None:
-        """A write failed: its slot is free."""
+    def on_refused_chunk(self, chunk: Outgoing, error: str) -> None:
+        """Redis refused a chunk: it was not delivered."""
 
     def on_redis_away(self) -> None:
         """Redis does not answer."""
@@ -63,9 +62,6 @@ class LinkListener(Protocol):
 
     def on_worker_count(self, queue: str, workers: int) -> None:
         """So many workers listen on the queue."""
-
-    def end(self, call_id: int, kind: OutcomeKind, error: str) -> None:
-        """A call ends without a worker."""
 
 
 class Link:
@@ -134,9 +130,9 @@ class Link:
         self._queues.add(queue)
         self._queue_added.set()
 
-    def send(self, queue: str, number: int, chunk: list[Pending], slot: Slot) -> None:
+    def send(self, chunk: Outgoing) -> None:
         """Send a chunk in a task of its own."""
-        self._spawn(self._send(queue, number, chunk, slot))
+        self._spawn(self._send(chunk))
 
     def why_unanswered(self, queue: str) -> tuple[OutcomeKind, str]:
         """Say how a call that reached its deadline without an outcome ends, and why."""
@@ -150,25 +146,20 @@ class Link:
             return OutcomeKind.UNAVAILABLE, f"no worker listens on queue {queue!r}: start one with `lualoft worker`"
         return OutcomeKind.DEADLINE_EXCEEDED, "the deadline passed before an outcome arrived"
 
-    async def _send(self, queue: str, number: int, chunk: list[Pending], slot: Slot) -> None:
+    async def _send(self, chunk: Outgoing) -> None:
         try:
-            await self._sender.send(queue, number, [pending.data for pending in chunk])
+            await self._sender.send(chunk)
         except REDIS_FULL as exc:
-            self._refused(queue, chunk, slot, exc)
+            self._refused(chunk, exc)
         except REDIS_GONE as exc:
             self._note_away(exc)
-            # First the chunk, then the slot: the other way round, what waits behind it would overtake it.
-            self._listener.on_lost_chunk(queue, chunk)
-            self._listener.on_send_failed(queue, slot)
+            self._listener.on_lost_chunk(chunk)
         except REDIS_ERRORS as exc:
-            self._refused(queue, chunk, slot, exc)
+            self._refused(chunk, exc)
 
-    def _refused(self, queue: str, chunk: list[Pending], slot: Slot, exc: BaseException) -> None:
-        # Redis answered and refused (memory full, no permission): the chunk was not delivered.
-        self._listener.on_send_failed(queue, slot)
-        for pending in chunk:
-            error = f"Redis at {self._address} refused the chunk: {exc}"
-            self._listener.end(pending.invocation_id, OutcomeKind.UNAVAILABLE, error)
+    def _refused(self, chunk: Outgoing, exc: BaseException) -> None:
+        # Redis answered and said no (memory full, no permission).
+        self._listener.on_refused_chunk(chunk, f"Redis at {self._address} refused the chunk: {exc}")
 
     async def _read_forever(self) -> None:
         backoff_s = FIRST_BACKOFF_S

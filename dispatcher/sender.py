@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.protocol import keys
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.asyncio import Redis as AsyncRedis
 
+    from dispatcher.coalescer import Pending, Slot
     from dispatcher.protocol.sealing import Seal
 
 #: A package in Redis lives this long after it was last shipped.
@@ -29,6 +31,19 @@ PACKAGE_RESHIP_S: Final = 24 * 3600
 
 #: First pause between two attempts to reach Redis again; it doubles.
 FIRST_BACKOFF_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A chunk on its way to a queue."""
+
+    queue: str
+    number: int
+    invocations: list[Pending]
+    #: The send slot that it holds.
+    slot: Slot
+    #: Seconds after which nobody waits for it any more and Redis may forget it.
+    keep_s: int
 
 
 class Sender:
@@ -61,22 +76,26 @@ class Sender:
         """Number of the next chunk."""
         return next(self._numbers)
 
-    async def send(self, queue: str, number: int, invocations: list[bytes]) -> None:
+    async def send(self, chunk: Outgoing) -> None:
         """Write one chunk.
 
-        Redis: MULTI, SET for each package not shipped yet, then SADD, HSET, RPUSH, EXEC; one round trip, atomic.
+        Redis: MULTI, SET for each package not shipped yet, SADD, HSET, EXPIRE, RPUSH, EXEC; one round trip, atomic.
 
         Raises:
             redis errors; after one of `REDIS_GONE` the chunk may have been delivered or not.
         """
-        sealed = self._seal.seal(encode_chunk(self._reply_key, invocations), keys.chunk_context(queue))
+        data = encode_chunk(self._reply_key, [pending.data for pending in chunk.invocations])
+        sealed = self._seal.seal(data, keys.chunk_context(chunk.queue))
         shipped = self._to_ship()
         async with self._redis.pipeline(transaction=True) as pipeline:
             for package_id in shipped:
                 key = keys.script_package(package_id.hex())
                 sealed_package = self._seal.seal(self._packages[package_id], keys.script_context(package_id.hex()))
                 pipeline.set(key, sealed_package, ex=PACKAGE_EXPIRES_S)
-            enqueue(pipeline, self._idle_redis, queue, job_id(self._dispatcher_id, number), sealed)  # type: ignore[arg-type]  # both pipelines collect alike
+            identifier = job_id(self._dispatcher_id, chunk.number)
+            enqueue(pipeline, self._idle_redis, chunk.queue, identifier, sealed)  # type: ignore[arg-type]  # both pipelines collect alike
+            # Without workers, dead chunks would pile up; a worker that takes this one lifts the limit.
+            pipeline.expire(keys.rq_job(identifier), chunk.keep_s)
             await pipeline.execute()
         now_s = asyncio.get_running_loop().time()
         self._shipped_s.update(dict.fromkeys(shipped, now_s))

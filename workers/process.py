@@ -42,6 +42,10 @@ FIRST_BACKOFF_S: Final = 0.05
 SWITCH_INTERVAL_S: Final = 0.001
 
 
+#: Exit code of a worker that failed by its own fault (EX_SOFTWARE of sysexits.h).
+EXIT_BUG: Final = 70
+
+
 class WorkerProcess:
     """The parts of one worker and the order in which they start and stop."""
 
@@ -62,8 +66,8 @@ class WorkerProcess:
         self._recovery = Recovery(self._redis, seal, settings.dispatch.queue)
         self._stats = StatsWriter(self._redis, name, settings.dispatch.queue, self._engine, self._in_flight)
         self._threads = [
-            threading.Thread(target=self._engine.run, name="engine", daemon=True),
-            threading.Thread(target=self._outbox.run, name="outbox", daemon=True),
+            threading.Thread(target=_or_die, args=(self._engine.run,), name="engine", daemon=True),
+            threading.Thread(target=_or_die, args=(self._outbox.run,), name="outbox", daemon=True),
         ]
         self._is_stopping = False
         self._may_take = True
@@ -148,6 +152,16 @@ class WorkerProcess:
                 backoff_s = min(backoff_s * 2, self._settings.redis.max_backoff_s)
             else:
                 return
+
+
+def _or_die(work: Callable[[], None]) -> None:
+    """Run a thread's work; a bug in it ends the process, so that the pool recovers what it had begun."""
+    try:
+        work()
+    except BaseException:  # noqa: BLE001 - whatever it is, a worker with a dead thread would answer nobody
+        _log.exception("thread %s failed, the worker ends", threading.current_thread().name)
+        logging.shutdown()
+        os._exit(EXIT_BUG)
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from rq import SimpleWorker
-from rq.exceptions import DequeueTimeout
+from rq.exceptions import DequeueTimeout, NoSuchJobError
 from rq.executions import Execution
 from rq.suspension import is_suspended
 from rq.utils import now
@@ -124,17 +124,9 @@ class ChunkWorker(SimpleWorker):
         Raises:
             redis errors.
         """
-        try:
-            taken = self.queue_class.dequeue_any(
-                self.queues, DEQUEUE_S, connection=self.connection, job_class=ChunkJob, serializer=NoSerializer
-            )
-        except DequeueTimeout:
+        job = self._dequeue()
+        if job is None:
             return None
-        if taken is None:
-            return None
-        job = cast("ChunkJob", taken[0])
-        # Where it was taken from, not what its hash says.
-        job.origin = self.queues[0].name
         with self._executions_lock:
             execution = self.prepare_execution(job)
         self.prepare_job_execution(job, remove_from_intermediate_queue=True)
@@ -145,6 +137,24 @@ class ChunkWorker(SimpleWorker):
         except (SealError, CodecError) as exc:
             self._refuse(ticket, str(exc))
             return None
+
+    def _dequeue(self) -> ChunkJob | None:
+        """Move the next job id into RQ's intermediate list and fetch its job."""
+        (queue,) = self.queues
+        try:
+            _, raw_id = self.queue_class.lmove(self.connection, queue.key, DEQUEUE_S)
+        except DequeueTimeout:
+            return None
+        try:
+            job = cast("ChunkJob", ChunkJob.fetch(raw_id.decode(), connection=self.connection))
+        except (NoSuchJobError, ValueError) as exc:
+            # The chunk's deadlines are long past and Redis forgot it, or this was never a job.
+            _log.warning("dropped an entry of queue %s: %s", queue.name, exc)
+            self.connection.lrem(keys.rq_intermediate(queue.name), 1, raw_id)
+            return None
+        # Where it was taken from, not what its hash says.
+        job.origin = queue.name
+        return job
 
     def _open(self, ticket: Ticket) -> TakenChunk | None:
         chunk = decode_chunk(self._seal.unseal(ticket.job.sealed, self._context))

@@ -250,3 +250,48 @@ def test_least_recently_used_script_is_unloaded_past_the_cap(own, tmp_path):
             assert [number] == dispatcher.call(script(number), "f").values
         assert ["2"] == sorted(path.name for path in tmp_path.iterdir())
     assert ["1", "2", "3"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("entry", [b"no-such-job", b"\xff\xfe", b"a b c", b""], ids=repr)
+def test_rubbish_on_the_queue_is_dropped_and_the_worker_goes_on(own, entry):
+    with LocalPool(own), connect_sync(own.redis) as redis, Dispatcher(own) as dispatcher:
+        redis.rpush(keys.rq_queue("default"), entry)
+        assert [b"pong"] == dispatcher.call(SCRIPT, "ping").values
+        wait_until(lambda: not redis.exists(keys.rq_intermediate("default"), keys.rq_queue("default")))
+
+
+@pytest.mark.parametrize("field", [{"data": b"rubbish"}, {"data": b""}, {"other": b"x"}], ids=repr)
+def test_rubbish_in_a_job_is_refused_and_the_worker_goes_on(own, field):
+    with LocalPool(own), connect_sync(own.redis) as redis, Dispatcher(own) as dispatcher:
+        redis.hset(keys.rq_job("rubbish-1"), mapping=field)
+        redis.rpush(keys.rq_queue("default"), "rubbish-1")
+        assert [b"pong"] == dispatcher.call(SCRIPT, "ping").values
+        wait_until(lambda: not redis.exists(keys.rq_intermediate("default"), keys.rq_queue("default")))
+
+
+def test_chunk_of_the_past_is_forgotten_by_redis(own):
+    with connect_sync(own.redis) as redis, Dispatcher(own) as dispatcher:
+        future = dispatcher.submit(SCRIPT, "ping", [], deadline_s=5)
+        wait_until(lambda: redis.llen(keys.rq_queue("default")))
+        (job_id,) = redis.lrange(keys.rq_queue("default"), 0, -1)
+        assert 60 <= redis.ttl(keys.rq_job(job_id.decode())) <= 66
+        future.cancel()
+
+
+def test_calls_that_ended_while_redis_was_away_do_not_pile_up(tmp_path):
+    path = tmp_path / "redis.sock"
+    settings = Settings(key=Secret(generate_key()), redis=RedisSettings(url=Secret(f"unix://{path}")))
+
+    async def scenario():
+        with ValkeyServer(port=0, unix_socket_path=path) as server:
+            async with AsyncDispatcher(settings) as dispatcher:
+                server.stop()
+                await dispatcher.call(SCRIPT, "ping", deadline_s=0.2, idempotent=True)
+                for _ in range(3):
+                    futures = [dispatcher.submit(SCRIPT, "ping", [], deadline_s=0.1) for _ in range(2000)]
+                    kinds = {outcome.kind for outcome in await asyncio.gather(*futures)}
+                    assert {OutcomeKind.UNAVAILABLE} == kinds
+                assert dispatcher.waiting_count <= 1000
+                server.start()
+
+    asyncio.run(scenario())

@@ -143,6 +143,11 @@ class LuaState:
         return self._runtime.execute(_source(package, name), argument, name=f"=[lualoft {name}]".encode())
 
 
+def empty_state(version: str) -> object:
+    """Return a bare Lua state of lupa's, for comparison in benchmarks."""
+    return _lua_module(version).LuaRuntime(encoding=None)
+
+
 def text_from_lua(value: object) -> str:
     """Make readable text of a Lua string; bytes that are no UTF-8 are shown as escapes."""
     if isinstance(value, bytes):

@@ -1,0 +1,44 @@
+import signal
+
+import pytest
+
+from dispatcher.protocol.sealing import generate_key
+
+
+def test_worker_without_a_redis_says_what_it_needs(lualoft):
+    result = lualoft("worker")
+    assert (78, "") == (result.code, result.out)
+    assert "for one machine alone there is `lualoft up`" in result.err
+
+
+def test_worker_without_a_key_says_what_it_needs(lualoft):
+    result = lualoft("--redis-url", "redis://127.0.0.1:1", "worker")
+    assert 78 == result.code
+    assert "lualoft keygen" in result.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_worker_answers_calls_until_a_signal_and_ends_with_0(start, lualoft, redis_url, script, number):
+    shared = {"LUALOFT_REDIS_URL": redis_url, "LUALOFT_KEY": generate_key()}
+    command = start("worker", "--workers", "1", "--queue", "own", variables=shared)
+    command.wait_for("1 workers listen on queue own")
+    assert (0, "x\n", "") == lualoft("run", "--queue", "own", script, "echo", "x", **shared)
+    assert 0 == command.end(number).code
+
+
+def test_call_sealed_with_another_key_is_rejected(start, lualoft, redis_url, script):
+    command = start(
+        "worker",
+        "--workers",
+        "1",
+        "--queue",
+        "locked",
+        variables={"LUALOFT_REDIS_URL": redis_url, "LUALOFT_KEY": generate_key()},
+    )
+    command.wait_for("1 workers listen on queue locked")
+    result = lualoft(
+        "run", "--queue", "locked", script, "echo", LUALOFT_REDIS_URL=redis_url, LUALOFT_KEY=generate_key()
+    )
+    assert 1 == result.code
+    assert "lualoft: rejected: " in result.err
+    command.end(signal.SIGTERM)
