@@ -10,6 +10,7 @@ from typing import Final
 #: Name -> what it measures; the module of that name has a `run` that returns a Report.
 BENCHES: Final = {
     "throughput": "trivial checks per second, beside plain RQ",
+    "batch": "`lualoft batch` over 200,000 lines, beside plain RQ",
     "memory": "a worker's memory over a million calls",
     "instances": "time and memory of loaded scripts",
 }

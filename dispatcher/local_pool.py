@@ -7,13 +7,14 @@ input ends.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
 from dispatcher.protocol.errors import UnavailableError
-from dispatcher.protocol.handoff import READY_LINE, write_settings
+from dispatcher.protocol.handoff import READY_LINE, child_environment, write_settings
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,9 +34,17 @@ STOP_MARGIN_S: Final = 15.0
 class LocalPool:
     """The pool from the side of the process that wants it; a context manager."""
 
-    def __init__(self, settings: Settings, *, start_limit_s: float = START_LIMIT_S) -> None:
+    def __init__(self, settings: Settings, *, start_limit_s: float = START_LIMIT_S, stderr: int | None = None) -> None:
+        """Set up without starting.
+
+        Args:
+            settings: what the workers are given.
+            start_limit_s: how long they may take to be ready.
+            stderr: descriptor that takes the pool's log; None: our own standard error.
+        """
         self._settings = settings
         self._start_limit_s = start_limit_s
+        self._stderr = stderr
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -45,13 +54,23 @@ class LocalPool:
             UnavailableError: it ended or was not ready within the limit; it has said why on standard error.
         """
         self._process = process = subprocess.Popen(
-            [sys.executable, "-m", POOL_MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", POOL_MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=child_environment(os.environ),
+            # Ctrl-C reaches every process of the terminal's session; what it means is for us to say.
+            start_new_session=True,
         )
         # A pool that hangs is ended, which ends the readline below.
         timer = threading.Timer(self._start_limit_s, process.kill)
         timer.start()
         try:
             is_ready = self._greet(process)
+        except BaseException:
+            # Interrupted: nobody will leave the context that was not entered.
+            self.stop()
+            raise
         finally:
             timer.cancel()
         if not is_ready:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: Answers that are gathered before they go to the outbox while there is more to do.
 FLUSH_EVERY: Final = 128
 
+#: Seconds for which an answer may be held back while the next calls run.
+FLUSH_AFTER_S: Final = 0.005
+
 #: What Lua says when its memory cap is reached.
 _NO_MEMORY: Final = b"not enough memory"
 
@@ -64,6 +67,7 @@ class Engine:
         self._log = CallLog(settings.max_log_lines, settings.max_log_line_bytes)
         self._instances = InstanceCache(settings.max_instances, self._make_life)
         self._answers: list[Answer] = []
+        self._oldest_s = 0.0
         #: Outcomes by kind since the start.
         self.counts: Counter[str] = Counter()
 
@@ -152,8 +156,11 @@ class Engine:
 
     def _answer(self, chunk: TakenChunk, outcome: Outcome) -> None:
         self.counts[outcome.kind] += 1
+        now_s = time.monotonic()
+        if not self._answers:
+            self._oldest_s = now_s
         self._answers.append(Answer(chunk, outcome))
-        if len(self._answers) >= FLUSH_EVERY:
+        if len(self._answers) >= FLUSH_EVERY or now_s - self._oldest_s >= FLUSH_AFTER_S:
             self._flush()
 
     def _flush(self) -> None:

@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync, require_key
-from dispatcher.protocol.handoff import READY_LINE, write_settings
+from dispatcher.protocol.handoff import READY_LINE, child_environment, write_settings
 from dispatcher.protocol.sealing import Seal
 from workers.recovery import Recovery
 
@@ -82,7 +82,7 @@ class Pool:
         require_key(settings)
         self._settings = settings
         self._on_ready = on_ready
-        self._count = settings.pool.workers or os.cpu_count() or 1
+        self._count = settings.pool.count
         seal = Seal.from_keys([settings.key.reveal()])
         self._recovery = Recovery(connect_sync(settings.redis), seal, settings.dispatch.queue)
         # SimpleQueue.put may be called in a signal handler: it takes no lock that the main thread could hold.
@@ -134,7 +134,12 @@ class Pool:
     def _spawn(self, slot: int) -> None:
         name = f"lualoft-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         process = subprocess.Popen(
-            [sys.executable, "-m", CHILD_MODULE, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", CHILD_MODULE, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=child_environment(os.environ),
+            # Ctrl-C reaches every process of the terminal's session; what it means is for us to say.
+            start_new_session=True,
         )
         child = _Child(slot, name, process, time.monotonic())
         self._children[slot] = child

@@ -6,6 +6,7 @@ chunks and beats; the engine and the outbox have a thread each.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync
@@ -38,6 +40,12 @@ _log: Final = logging.getLogger("lualoft.worker")
 #: First pause after Redis did not answer; it doubles.
 FIRST_BACKOFF_S: Final = 0.05
 
+#: Seconds for which a worker without a parent tries to reach Redis at each step of its end.
+ORPHAN_LIMIT_S: Final = 1.0
+
+#: Pause between two attempts to end a wait for the next chunk.
+INTERRUPT_EVERY_S: Final = 0.02
+
 #: Bytecode time slice between threads: the engine hands over often and briefly.
 SWITCH_INTERVAL_S: Final = 0.001
 
@@ -59,7 +67,7 @@ class WorkerProcess:
         self._in_flight = InFlight()
         self._chunks: set[TakenChunk] = set()
         self._worker = ChunkWorker(
-            settings.dispatch.queue, name, self._taking_redis, seal, PackageStore(self._redis, seal)
+            settings.dispatch.queue, name, self._redis, self._taking_redis, seal, PackageStore(self._redis, seal)
         )
         self._outbox = Outbox(self._redis, seal, self._in_flight, self._finish, settings.redis.max_backoff_s)
         self._engine = Engine(settings.engine, settings.lua, self._outbox.put)
@@ -68,14 +76,25 @@ class WorkerProcess:
         self._threads = [
             threading.Thread(target=_or_die, args=(self._engine.run,), name="engine", daemon=True),
             threading.Thread(target=_or_die, args=(self._outbox.run,), name="outbox", daemon=True),
+            threading.Thread(target=self._interrupt, name="interrupt", daemon=True),
         ]
         self._is_stopping = False
+        self._is_orphan = False
+        # SimpleQueue: its put may be called in a signal handler, whatever the main thread is doing.
+        self._stop_requests: SimpleQueue[None] = SimpleQueue()
+        self._is_taking = True
         self._may_take = True
         self._beat_s = 0.0
 
     def stop(self) -> None:
         """Stop taking; safe in a signal handler and from any thread."""
         self._is_stopping = True
+        self._stop_requests.put(None)
+
+    def stop_as_orphan(self) -> None:
+        """Stop because the parent is gone: its embedded server may be gone too, so do not insist on telling Redis."""
+        self._is_orphan = True
+        self.stop()
 
     def run(self) -> None:
         """Register, work until `stop`, drain."""
@@ -94,7 +113,19 @@ class WorkerProcess:
                 backoff_s = min(backoff_s * 2, self._settings.redis.max_backoff_s)
             else:
                 backoff_s = FIRST_BACKOFF_S
+        self._is_taking = False
         self._drain()
+
+    def _interrupt(self) -> None:
+        """Once asked to stop: end the main thread's wait for the next chunk, which it must not do itself.
+
+        Again and again, because the request may come between the look at it and the beginning of a wait.
+        """
+        self._stop_requests.get()
+        while self._is_taking:
+            with contextlib.suppress(*REDIS_ERRORS):
+                self._worker.stop_waiting()
+            time.sleep(INTERRUPT_EVERY_S)
 
     def _turn(self) -> None:
         now_s = time.monotonic()
@@ -139,7 +170,8 @@ class WorkerProcess:
 
     def _persist_in_redis(self, work: Callable[[], object]) -> None:
         """Do it, trying again for as long as a worker that stops may take."""
-        give_up_s = time.monotonic() + self._settings.pool.grace_s
+        limit_s = ORPHAN_LIMIT_S if self._is_orphan else self._settings.pool.grace_s
+        give_up_s = time.monotonic() + limit_s
         backoff_s = FIRST_BACKOFF_S
         while True:
             try:
@@ -177,7 +209,7 @@ def main() -> int:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code
     signal.signal(signal.SIGTERM, lambda _signal, _frame: process.stop())
-    when_parent_ends(sys.stdin.buffer, process.stop)
+    when_parent_ends(sys.stdin.buffer, process.stop_as_orphan)
     process.run()
     # Daemon threads may be stuck in Lua; the interpreter's own shutdown would wait for their locks.
     logging.shutdown()

@@ -60,13 +60,16 @@ class ChunkWorker(SimpleWorker):
 
     job_class = ChunkJob
 
-    def __init__(self, queue: str, name: str, connection: Redis, seal: Seal, packages: PackageStore) -> None:
+    def __init__(
+        self, queue: str, name: str, connection: Redis, taking: Redis, seal: Seal, packages: PackageStore
+    ) -> None:
         """Set up without registering.
 
         Args:
             queue: the one queue to listen on; with a single one RQ moves jobs crash-safely.
             name: unique among all workers.
-            connection: a client whose read time-out is longer than `DEQUEUE_S`.
+            connection: for RQ's books, from any thread.
+            taking: waits on the queue, used by nobody else; its read time-out is longer than `DEQUEUE_S`.
             seal: opens chunks.
             packages: where the chunks' scripts come from.
         """
@@ -79,6 +82,8 @@ class ChunkWorker(SimpleWorker):
             log_job_description=False,
         )
         self.log_result_lifespan = False
+        self._taking = taking
+        self._taking_id = 0
         self._seal = seal
         self._packages = packages
         self._context = keys.chunk_context(queue)
@@ -142,7 +147,7 @@ class ChunkWorker(SimpleWorker):
         """Move the next job id into RQ's intermediate list and fetch its job."""
         (queue,) = self.queues
         try:
-            _, raw_id = self.queue_class.lmove(self.connection, queue.key, DEQUEUE_S)
+            _, raw_id = self.queue_class.lmove(self._taking, queue.key, DEQUEUE_S)
         except DequeueTimeout:
             return None
         try:
@@ -155,6 +160,10 @@ class ChunkWorker(SimpleWorker):
         # Where it was taken from, not what its hash says.
         job.origin = queue.name
         return job
+
+    def stop_waiting(self) -> None:
+        """Have a `take` that waits on the queue return at once; from any thread. Raises redis errors."""
+        self.connection.client_unblock(self._taking_id)
 
     def _open(self, ticket: Ticket) -> TakenChunk | None:
         chunk = decode_chunk(self._seal.unseal(ticket.job.sealed, self._context))
@@ -234,6 +243,8 @@ class ChunkWorker(SimpleWorker):
             # Redis lost its data: register again, and let the listing show us.
             self._state_written = ""
             self.register()
+        # After a reconnect it is another one.
+        self._taking_id = self._taking.client_id()
         may_take = not is_suspended(self.connection)
         idle = WorkerStatus.IDLE if may_take else WorkerStatus.SUSPENDED
         self.set_state(WorkerStatus.BUSY if self._tickets else idle)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+import os
+import signal
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.cli.worker_log import WorkerLog
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 #: What workers of our own log while nobody looks: their trouble.
 QUIET_LEVEL: Final = "warning"
+
+#: Seconds that workers of our own have to finish at the end: only calls that nobody waits for any more still run then.
+OWN_GRACE_S: Final = 1.0
 
 
 @contextmanager
@@ -55,7 +60,7 @@ def open_own_backend(
 ) -> Iterator[Settings]:
     """Start a private server and a pool, whatever the settings say; all else as `open_backend`."""
     level = None if options.is_verbose else QUIET_LEVEL
-    own = {**(flags or {}), "pool.workers": workers, "log.level": level}
+    own = {**(flags or {}), "pool.workers": workers, "pool.grace_s": OWN_GRACE_S, "log.level": level}
     with open_server(options, own) as (_, private), _open_pool(private, is_quiet=not options.is_verbose):
         yield private
 
@@ -71,14 +76,26 @@ def open_server(options: GlobalOptions, flags: Mapping[str, object]) -> Iterator
 @contextmanager
 def _open_pool(settings: Settings, *, is_quiet: bool) -> Iterator[None]:
     log = WorkerLog()
-    pool = LocalPool(settings)
-    try:
-        with log.capture() if is_quiet else nullcontext():
+    with ExitStack() as stack:
+        pool = LocalPool(settings, stderr=stack.enter_context(log.descriptor()) if is_quiet else None)
+        try:
             pool.__enter__()
-        yield
-    except UnavailableError:
-        log.show()
-        raise
-    finally:
-        # Also when Ctrl-C came while it started.
-        pool.stop()
+            # The pool has its end of the log; without ours, the log ends when the pool does.
+            stack.close()
+            yield
+        except UnavailableError:
+            stack.close()
+            log.show()
+            raise
+        except BaseException:
+            # Ctrl-C, a reader that is gone: nobody waits for what the workers still run.
+            _abandon(pool)
+            raise
+        finally:
+            pool.stop()
+
+
+def _abandon(pool: LocalPool) -> None:
+    # Asked to stop twice, by this signal and by the end of its standard input, the pool does not wait.
+    if pool.pid:
+        os.kill(pool.pid, signal.SIGTERM)

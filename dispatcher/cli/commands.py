@@ -1,6 +1,6 @@
 """The table of sub-commands, and the click group that loads a sub-command when its name is typed.
 
-`main` uses it. Sub-commands are named by strings: those of the worker side live in `workers.cli`, which this side must
+`app` uses it. Sub-commands are named by strings: those of the worker side live in `workers.cli`, which this side must
 not import, and a command that needs no Redis must not wait for its libraries. A test loads every string.
 """
 

@@ -1,6 +1,6 @@
 """What stands between `lualoft` and the sub-command, and the settings that follow from it.
 
-`main` makes one and every sub-command gets it as click's `obj`; those of the worker side see it as `LoadsSettings`,
+`app` makes one and every sub-command gets it as click's `obj`; those of the worker side see it as `LoadsSettings`,
 a protocol of their own. Nothing else of the command line reads the environment.
 """
 

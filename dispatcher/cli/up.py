@@ -65,8 +65,7 @@ def command(options: GlobalOptions, *, workers: int | None, queue: str | None) -
 
 
 def _greet(settings: Settings, call: str) -> None:
-    workers = settings.pool.workers or os.cpu_count() or 1
-    click.echo(f"lualoft is up: {workers} workers on queue {settings.dispatch.queue!r}")
+    click.echo(f"lualoft is up: {settings.pool.count} workers on queue {settings.dispatch.queue!r}")
     click.echo(f"  redis   {describe(settings.redis.url)}")
     click.echo(f"  call    {call}")
     click.echo("  stop    Ctrl-C")

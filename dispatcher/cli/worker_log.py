@@ -1,12 +1,11 @@
 """Keeps the log of workers that a command starts for itself off the terminal, and shows it when they fail.
 
-`backend` uses it around the start of a pool: a progress bar or a script's own lines must not be mixed with it.
+`backend` gives its descriptor to a pool: a progress bar or a script's own lines must not be mixed with it.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -25,30 +24,23 @@ LAST_WORDS_S: Final = 1.0
 
 
 class WorkerLog:
-    """The last lines that the processes started within `capture` wrote to standard error."""
+    """The last lines that processes wrote to a descriptor."""
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._reader: threading.Thread | None = None
 
     @contextmanager
-    def capture(self) -> Iterator[None]:
-        """Take the standard error of processes that are started inside; our own is as before after it."""
+    def descriptor(self) -> Iterator[int]:
+        """Yield the descriptor to start processes with; ours is closed afterwards, theirs stays open."""
         read_end, write_end = os.pipe()
-        # Children inherit descriptor 2 as it is when they are started.
-        sys.stderr.flush()
-        saved = os.dup(2)
-        os.dup2(write_end, 2)
-        os.close(write_end)
         # A daemon: it ends with the last of those processes, or with us.
         self._reader = threading.Thread(target=self._read, args=(read_end,), name="worker-log", daemon=True)
         self._reader.start()
         try:
-            yield
+            yield write_end
         finally:
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)
+            os.close(write_end)
 
     def show(self) -> None:
         """Write what was kept to standard error."""

@@ -13,9 +13,10 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from dispatcher.protocol.errors import LualoftError
 from dispatcher.protocol.settings import settings_from_bytes, settings_to_bytes
+from dispatcher.protocol.settings_fields import ENVIRONMENT_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from dispatcher.protocol.settings import Settings
 
@@ -27,6 +28,11 @@ _LENGTH_BYTES: Final = 4
 
 class HandoffError(LualoftError):
     """The parent sent no settings."""
+
+
+def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a child: without our own variables, which hold keys that a script could read."""
+    return {name: value for name, value in environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
 
 
 def write_settings(stream: IO[bytes], settings: Settings) -> None:

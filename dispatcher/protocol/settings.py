@@ -4,6 +4,7 @@
 Nothing here reads a file or the environment, and no secret shows in a `repr`.
 """
 
+import os
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -75,12 +76,19 @@ class PoolSettings(Section, frozen=True):
     respawn_min_s: Seconds = 0.2
     respawn_max_s: Seconds = 30.0
 
+    @property
+    def count(self) -> int:
+        """Number of workers on this machine."""
+        return self.workers or os.cpu_count() or 1
+
 
 class EngineSettings(Section, frozen=True):
     """The bounds inside one worker."""
 
     #: Invocations that run or wait for something at once.
     max_in_flight: Annotated[int, Meta(ge=1, le=1_000_000)] = 4096
+    #: Operations that scripts wait for (HTTP requests, …) that run at once; more of them wait for their turn.
+    max_operations: Annotated[int, Meta(ge=1, le=10_000)] = 256
     #: Scripts that stay loaded; the least recently used goes first.
     max_instances: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     #: Log lines of one invocation that travel back to the caller.

@@ -1,9 +1,10 @@
 """What the tests of the real command share: running it, starting it, a pool that is up, scripts to call.
 
-Every command runs in an environment without any LUALOFT_* variable and with a runtime folder of the test's own. None may
-ever show a traceback, so that is asserted here, for all of them.
+Every command runs in an environment without any LUALOFT_* variable and with a runtime folder of the test's own. None
+may ever show a traceback, so that is asserted here, for all of them.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -98,7 +99,8 @@ class Started:
         return self.end()
 
     def close(self):
-        self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:

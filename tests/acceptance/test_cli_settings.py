@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ def test_keygen_gives_another_key_every_time(lualoft):
 
 
 def test_full_disk_is_told_in_a_sentence(start):
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         result = start("keygen", stdout=full).end()
     assert (75, "lualoft: cannot write the output: No space left on device\n") == (result.code, result.err)
 

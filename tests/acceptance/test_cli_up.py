@@ -1,6 +1,7 @@
 import os
 import signal
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +42,8 @@ def test_up_says_how_to_call_it(up, folder):
     assert f"  call    lualoft --config {up_file(folder)} run SCRIPT FUNCTION [ARG]..." == lines[2]
 
 
-def test_another_process_of_this_user_calls_through_the_file(up, folder, lualoft, script):
+@pytest.mark.usefixtures("up")
+def test_another_process_of_this_user_calls_through_the_file(folder, lualoft, script):
     assert (0, "x\n", "") == lualoft("--config", up_file(folder), "run", script, "echo", "x")
 
 
@@ -101,9 +103,10 @@ def test_second_up_leaves_the_first_one_its_file(up, folder, start):
 
 
 def test_file_of_a_killed_up_is_told_to_be_stale_and_taken_over(up, folder, start, lualoft):
+    socket = Path(up.out.split("unix://")[1].split()[0])
     up.process.kill()
     up.process.wait()
-    wait_until(lambda: has_nobody_left(up))
+    wait_until(lambda: not socket.exists())
     result = lualoft("status", XDG_RUNTIME_DIR=str(folder))
     assert 75 == result.code
     assert "seems to be gone" in result.err

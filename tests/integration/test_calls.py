@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher, Call
+from dispatcher.local_pool import LocalPool
 from dispatcher.protocol.errors import ArgumentError, OversizeError, ScriptNotFoundError, ScriptUnreadableError
 from dispatcher.protocol.outcome import LogLine, OutcomeKind
 from dispatcher.protocol.settings import ScriptSettings
@@ -252,3 +253,11 @@ def test_two_dispatchers_get_only_their_own_outcomes(settings, pool):  # noqa: A
             return await asyncio.gather(ask(one, 0), ask(other, 10_000))
 
     assert [list(range(500)), list(range(10_000, 10_500))] == asyncio.run(scenario())
+
+
+def test_script_does_not_see_the_key_in_its_environment(settings, monkeypatch):
+    monkeypatch.setenv("LUALOFT_KEY", settings.key.reveal())
+    script = Script.from_stream("env", b"function f(name) return os.getenv(name) end")
+    with LocalPool(settings), Dispatcher(settings) as dispatcher:
+        # Whichever worker of the old pool or the new one answers: none has it.
+        assert [None] * 20 == [dispatcher.call(script, "f", "LUALOFT_KEY").values[0] for _ in range(20)]

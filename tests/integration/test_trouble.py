@@ -30,6 +30,7 @@ SCRIPT = Script.from_stream(
     local function exists(path) local f = io.open(path) if f then f:close() return true end end
     local function touch(path) io.open(path, "w"):close() end
 
+    function burn(seconds) local ends = os.clock() + seconds while os.clock() < ends do end end
     function ping() return "pong" end
     function spin(started) touch(started) while true do end end
     function spin_first(started)
@@ -295,3 +296,24 @@ def test_calls_that_ended_while_redis_was_away_do_not_pile_up(tmp_path):
                 server.start()
 
     asyncio.run(scenario())
+
+
+def test_busy_worker_does_not_hold_answers_back(own):
+    with LocalPool(own), Dispatcher(own) as dispatcher:
+        dispatcher.call(SCRIPT, "ping")
+        futures = [dispatcher.submit(SCRIPT, "burn", [0.05], deadline_s=30) for _ in range(20)]
+        futures[0].result(timeout=10)
+        assert not futures[-1].done()
+        assert all(future.result(timeout=20).is_ok for future in futures)
+
+
+def test_interrupted_start_leaves_no_pool_behind(own):
+    class Interrupted(LocalPool):
+        def _greet(self, process):
+            self.seen = process.pid
+            raise KeyboardInterrupt
+
+    pool = Interrupted(own)
+    with pytest.raises(KeyboardInterrupt):
+        pool.__enter__()
+    assert not Path(f"/proc/{pool.seen}").exists()

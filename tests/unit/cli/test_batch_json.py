@@ -41,15 +41,13 @@ def test_values_come_back_from_json_as_they_were(value):
     ("value", "expected"),
     [
         (b"\xff", {"base64": "/w=="}),
-        ({1: 1, 1.5: 2, True: 3}, {"true": 3, "1.5": 2}),
+        ({1.5: 2, True: 3, -7: 4}, {"1.5": 2, "true": 3, "-7": 4}),
         ({b"\xff": 1}, {"\\xff": 1}),
         ([[b"a"], {}], [["a"], {}]),
     ],
     ids=["bytes", "keys that are no text", "key that is not UTF-8", "nested"],
 )
 def test_json_form_of_a_value(value, expected):
-    if isinstance(value, dict) and 1.5 in value:
-        value = {1.5: 2, True: 3}
     assert expected == to_json(value)
 
 
@@ -101,7 +99,7 @@ def test_what_is_no_call_is_refused_without_quoting_it(text):
 
 
 def test_outcome_line_leaves_out_what_does_not_apply():
-    line = outcome_line(3, "a", Outcome(9, OutcomeKind.OK, [1.0, b"x"], queue_ms=1.00049, run_ms=2))
+    line = outcome_line(3, "a", Outcome(9, OutcomeKind.OK, [1.0, b"x"], queue_ms=1.00049, run_ms=2.0))
     assert b'{"line":3,"id":"a","outcome":"ok","values":[1.0,"x"],"queue_ms":1.0,"run_ms":2.0}' == line
 
 

@@ -11,7 +11,7 @@ ENTRIES = [entry for entries in COMMANDS.values() for entry in entries]
 #: Loads a command's module and prints which heavy libraries came along.
 HEAVY = """
 import sys
-from dispatcher.cli.main import run
+from dispatcher.cli.app import run
 code = run(sys.argv[1:])
 print(sorted({"redis", "rq", "rich", "uvloop"} & set(sys.modules)), file=sys.stderr)
 """

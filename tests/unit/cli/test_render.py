@@ -20,14 +20,11 @@ from dispatcher.protocol.outcome import LogLine, Outcome, OutcomeKind
         (b"a\nb\tc\x1b[31m\x7f", "a\\nb\\tc\\x1b[31m\\x7f"),
         ("\x9b31m".encode(), "\\x9b31m"),
         ([1, b"a"], '[1,"a"]'),
-        ({b"a": b"\xff", 1: None, True: 2}, '{"a":{"base64":"/w=="},"true":2}'),
+        ({b"a": b"\xff", True: 2, 1.5: None}, '{"a":{"base64":"/w=="},"true":2,"1.5":null}'),
         ({b"a": "\x9b".encode()}, '{"a":"\\x9b"}'),
     ],
 )
 def test_value_is_shown_on_one_line(value, expected):
-    if isinstance(value, dict) and True in value and 1 in value:
-        value.pop(1)
-        value[True] = 2
     assert expected == value_text(value)
 
 
