@@ -27,7 +27,7 @@ def set_up_logging(settings: LogSettings) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(settings.format)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(settings.format)],
         )
     )
     root = logging.getLogger()
@@ -37,7 +37,9 @@ def set_up_logging(settings: LogSettings) -> None:
     logging.getLogger("rq").setLevel(logging.WARNING)
 
 
-def _renderer(form: str) -> structlog.typing.Processor:
+def _renderers(form: str) -> list[structlog.typing.Processor]:
+    # Plain tracebacks in both: the pretty ones show local variables, and those hold passwords.
     if form == "json":
-        return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=plain)]
