@@ -26,6 +26,8 @@ local script = {
 local prelude = {
     std = "lua54",
     globals = { "dovecot", "os", "package" },
+    -- Lua 5.1 and LuaJIT have them.
+    read_globals = { "newproxy", "bit", "unpack", "loadstring" },
 }
 
 -- Redis Lua: Lua 5.1 with the server's names, and no global of its own.
@@ -36,10 +38,11 @@ local redis_side = {
 
 files["lua_scripts/**/*.lua"] = script
 files["tests/unit/**/*.lua"] = script
-files["tests/conformance/**/*.lua"] = script
+files["tests/conformance/*.lua"] = script
 files["tests/acceptance/**/*.lua"] = script
 files["workers/lua/**/*.lua"] = prelude
 files["workers/api/**/*.lua"] = prelude
+files["tests/conformance/modules/**/*.lua"] = { std = "lua54", globals = { "show", "same", "attempt" }, read_globals = { "loadstring" } }
 files["dispatcher/**/*.lua"] = redis_side
 files["workers/dict/**/*.lua"] = redis_side
 files["tests/integration/**/*.lua"] = redis_side

@@ -68,6 +68,8 @@ class Script:
 
     @classmethod
     def _make(cls, name: str, origin: str, source: bytes, options: ScriptSettings | None, lua: str) -> Script:
+        # A path may hold bytes that are not UTF-8; the wire and the logs carry text.
+        name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         if options is None:
             return cls(name, origin, source, lua=lua)
         return cls(

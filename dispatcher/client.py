@@ -18,6 +18,7 @@ from dispatcher.deadlines import BUCKET_S, Deadlines
 from dispatcher.link import Link
 from dispatcher.mapping import map_calls
 from dispatcher.protocol.codec import encode_invocation
+from dispatcher.protocol.errors import ArgumentError
 from dispatcher.protocol.invocation import Invocation, normalise_arguments
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
 from dispatcher.sender import Outgoing
@@ -33,6 +34,9 @@ ID_BYTES: Final = 9
 
 #: Seconds that a chunk stays in Redis after its last deadline.
 KEEP_AFTER_DEADLINE_S: Final = 60
+
+#: The longest deadline in seconds, as in the settings: a day.
+MAX_DEADLINE_S: Final = 86_400.0
 
 #: Ended calls that may wait to be sent before they are sorted out.
 KEEP_SPARE: Final = 1000
@@ -78,6 +82,7 @@ class AsyncDispatcher:
         self._asked_bytes = 0
         self._coalescers: dict[str, Coalescer] = {}
         self._dispatcher_id = secrets.token_hex(ID_BYTES)
+        self._is_closed = False
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -96,6 +101,7 @@ class AsyncDispatcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End what is still unanswered as `unavailable`, then disconnect."""
+        self._is_closed = True
         self._deadlines.close()
         for call_id in list(self._asked):
             self.end(call_id, OutcomeKind.UNAVAILABLE, "the dispatcher was closed before the outcome arrived")
@@ -150,10 +156,14 @@ class AsyncDispatcher:
         queue: str | None = None,
         idempotent: bool = False,
     ) -> asyncio.Future[Outcome]:
-        """Like `call`, but return a future at once. Past the cap it is already done, as `queue_full`."""
+        """Like `call`, but return a future at once.
+
+        It is already done past the cap, as `queue_full`, and once the dispatcher is closed, as `unavailable`.
+        """
         found = script if isinstance(script, Script) else self._catalog.find(script)
         package_id, package = found.packed
-        wait_s = self._settings.deadline_s if deadline_s is None else deadline_s
+        # Before anything is noted down: a call that cannot have a deadline would never leave the books again.
+        wait_s = self._settings.deadline_s if deadline_s is None else _checked_deadline(deadline_s)
         call_id = next(self._ids)
         now_unix_s = time.time()
         invocation = Invocation(
@@ -161,6 +171,9 @@ class AsyncDispatcher:
         )
         data = encode_invocation(invocation, self._settings.max_invocation_bytes)
         future: asyncio.Future[Outcome] = self._loop.create_future()
+        if self._is_closed:
+            future.set_result(Outcome(call_id, OutcomeKind.UNAVAILABLE, error="the dispatcher is closed"))
+            return future
         if not self._has_room(len(data)):
             future.set_result(self._queue_full(call_id))
             return future
@@ -203,6 +216,9 @@ class AsyncDispatcher:
     def on_outcomes(self, outcomes: list[Outcome]) -> None:
         """Resolve the calls of these outcomes; the first outcome of an id wins, later ones are dropped."""
         for outcome in outcomes:
+            if outcome.kind is OutcomeKind.UNAVAILABLE:
+                # A worker says so of a script that Redis has lost (flushed, evicted) without our noticing.
+                self._link.ship_again()
             self._resolve(outcome.invocation_id, outcome)
 
     def on_refusal(self, chunk_number: int, reason: str) -> None:
@@ -210,15 +226,21 @@ class AsyncDispatcher:
         for call_id in [i for i, asked in self._asked.items() if asked.chunk_number == chunk_number]:
             self.end(call_id, OutcomeKind.REJECTED, f"a worker refused the chunk: {reason}")
 
-    def on_lost_chunk(self, chunk: Outgoing) -> None:
+    def on_written(self, chunk: Outgoing) -> None:
+        """Let the chunk's slot come back in time."""
+        self._coalescer(chunk.queue).written(chunk.slot)
+
+    def on_lost_chunk(self, chunk: Outgoing, *, may_have_arrived: bool) -> None:
         """Take back a chunk whose write broke.
 
-        It may have been delivered. Idempotent calls are sent again; the others are left to be answered if they did
-        arrive, and otherwise end as `unavailable` at their deadline: running them twice would be worse.
+        If it may have been delivered, only idempotent calls are sent again; the others are left to be answered if they
+        did arrive, and otherwise end at their deadline: running them twice would be worse.
         """
         coalescer = self._coalescer(chunk.queue)
         alive = ((pending, self._asked.get(pending.invocation_id)) for pending in chunk.invocations)
-        coalescer.put_back([pending for pending, asked in alive if asked is not None and asked.is_idempotent])
+        coalescer.put_back(
+            [pending for pending, asked in alive if asked is not None and (asked.is_idempotent or not may_have_arrived)]
+        )
         # The slot comes after the chunk: the other way round, what waits behind it would overtake it.
         coalescer.release(chunk.slot)
 
@@ -310,3 +332,11 @@ class AsyncDispatcher:
             f"dispatch.max_pending_bytes = {self._settings.max_pending_bytes}"
         )
         return Outcome(call_id, OutcomeKind.QUEUE_FULL, error=error)
+
+
+def _checked_deadline(deadline_s: float) -> float:
+    # Written so that NaN fails too. What has passed already is a deadline: the call ends at once.
+    if not deadline_s <= MAX_DEADLINE_S:
+        message = f"deadline_s must be a number of seconds, at most {MAX_DEADLINE_S:g}"
+        raise ArgumentError(message)
+    return max(deadline_s, 0.0)

@@ -1,8 +1,8 @@
 """Turns a stream of invocations into chunks: at once while idle, in large chunks while busy.
 
 One per queue inside an AsyncDispatcher, on its event loop; it knows nothing of Redis or futures. A chunk goes out only
-with a free send slot. A slot comes back when most of its chunk has been answered, or after a few milliseconds when the
-invocations wait for something, so that a chunk of slow calls never holds up the next one.
+with a free send slot. A slot comes back when most of its chunk has been answered, or a few milliseconds after it was
+written when the invocations wait for something, so that a chunk of slow calls never holds up the next one.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Coalescer:
             send: is given each chunk and its slot; must not block.
             max_invocations: the largest chunk.
             max_bytes: the largest chunk's bytes; one invocation larger than that still goes out, alone.
-            slot_return_s: after this a slot comes back even when nothing was answered.
+            slot_return_s: this long after its chunk was written a slot comes back even when nothing was answered.
         """
         self._send = send
         self._max_invocations = max_invocations
@@ -90,6 +90,15 @@ class Coalescer:
     def keep(self, is_wanted: Callable[[int], bool]) -> None:
         """Forget what waits for calls that have ended meanwhile."""
         self._waiting = deque(pending for pending in self._waiting if is_wanted(pending.invocation_id))
+
+    def written(self, slot: Slot) -> None:
+        """Note that the slot's chunk is on its queue: from here on the slot may come back by time.
+
+        Not before: while Redis stalls, each slot that came back would open one more connection, until there are no
+        more to be had and calls are lost that could simply have waited.
+        """
+        if not slot.is_free:
+            slot.timer = self._loop.call_later(self._slot_return_s, self.release, slot)
 
     def answered(self, slot: Slot) -> None:
         """Note that one invocation of the slot's chunk has its outcome."""
@@ -127,7 +136,6 @@ class Coalescer:
         while self._waiting and self._slots_taken < self._slots and not self._is_paused:
             chunk = self._take_chunk(self._slots - self._slots_taken)
             slot = Slot(left=max(1, int(len(chunk) * ANSWERED_SHARE)))
-            slot.timer = self._loop.call_later(self._slot_return_s, self.release, slot)
             self._slots_taken += 1
             self._send(chunk, slot)
 

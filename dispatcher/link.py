@@ -20,6 +20,7 @@ from dispatcher.protocol.connection import (
     longest_block_ms,
     require_key,
     translated,
+    was_surely_not_done,
 )
 from dispatcher.protocol.errors import LualoftError
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 #: Seconds after which a task that did not end is cancelled again.
 CANCEL_AGAIN_S: Final = 0.1
 
+#: What redis-py writes between a command of a pipeline and Redis's answer to it.
+PIPELINE_MARK: Final = "of pipeline caused error: "
+
 #: Seconds between two looks at how many workers listen.
 COUNT_WORKERS_EVERY_S: Final = 1.0
 
@@ -48,8 +52,11 @@ class LinkListener(Protocol):
     def on_refusal(self, chunk_number: int, reason: str) -> None:
         """A worker could not open a chunk."""
 
-    def on_lost_chunk(self, chunk: Outgoing) -> None:
-        """The write of a chunk broke; it may have been delivered."""
+    def on_written(self, chunk: Outgoing) -> None:
+        """The write of a chunk ended, well or not."""
+
+    def on_lost_chunk(self, chunk: Outgoing, *, may_have_arrived: bool) -> None:
+        """The write of a chunk broke."""
 
     def on_refused_chunk(self, chunk: Outgoing, error: str) -> None:
         """Redis refused a chunk: it was not delivered."""
@@ -95,6 +102,7 @@ class Link:
         self._is_closing = False
         self.know_package = self._sender.know_package
         self.next_number = self._sender.next_number
+        self.ship_again = self._sender.ship_again
 
     @property
     def is_away(self) -> bool:
@@ -144,7 +152,11 @@ class Link:
             )
         if self._workers.get(queue) == 0:
             return OutcomeKind.UNAVAILABLE, f"no worker listens on queue {queue!r}: start one with `lualoft worker`"
-        return OutcomeKind.DEADLINE_EXCEEDED, "the deadline passed before an outcome arrived"
+        error = "the deadline passed before an outcome arrived"
+        if self._reader.refused_count:
+            # A worker may open our chunks with an old key and seal its answers with a new one that we do not have.
+            error += f"; {self._reader.refused_count} replies could not be opened: has a worker a key that is not here?"
+        return OutcomeKind.DEADLINE_EXCEEDED, error
 
     async def _send(self, chunk: Outgoing) -> None:
         try:
@@ -153,13 +165,18 @@ class Link:
             self._refused(chunk, exc)
         except REDIS_GONE as exc:
             self._note_away(exc)
-            self._listener.on_lost_chunk(chunk)
+            self._listener.on_lost_chunk(chunk, may_have_arrived=not was_surely_not_done(exc))
         except REDIS_ERRORS as exc:
             self._refused(chunk, exc)
+        finally:
+            # Whatever happened, or the slot would never come back.
+            self._listener.on_written(chunk)
 
     def _refused(self, chunk: Outgoing, exc: BaseException) -> None:
         # Redis answered and said no (memory full, no permission).
-        self._listener.on_refused_chunk(chunk, f"Redis at {self._address} refused the chunk: {exc}")
+        # redis-py puts the command in front of the answer, with sealed bytes in it.
+        reason = str(exc).rpartition(PIPELINE_MARK)[2]
+        self._listener.on_refused_chunk(chunk, f"Redis at {self._address} refused the chunk: {reason}")
 
     async def _read_forever(self) -> None:
         backoff_s = FIRST_BACKOFF_S

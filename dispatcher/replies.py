@@ -13,6 +13,7 @@ from dispatcher.protocol import keys
 from dispatcher.protocol.codec import decode_outcomes
 from dispatcher.protocol.errors import CodecError, SealError
 from dispatcher.protocol.reply import OUTCOMES_FIELD, REFUSAL_FIELD
+from dispatcher.protocol.rq_job import MAX_NUMBER_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ class ReplyReader:
         refusal = fields.get(REFUSAL_FIELD)
         if refusal is not None:
             number, _, reason = refusal.decode("utf-8", "replace").partition(" ")
-            if number.isascii() and number.isdigit():
+            if number.isascii() and number.isdigit() and len(number) <= MAX_NUMBER_DIGITS:
                 self._on_refusal(int(number), reason)
             return
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from dispatcher.protocol import keys
 from dispatcher.protocol.codec import encode_chunk
-from dispatcher.protocol.connection import REDIS_GONE
+from dispatcher.protocol.connection import REDIS_ERRORS
 from dispatcher.protocol.rq_job import enqueue, job_id
 
 if TYPE_CHECKING:
@@ -72,6 +72,10 @@ class Sender:
         if package_id not in self._packages:
             self._packages[package_id] = data
 
+    def ship_again(self) -> None:
+        """Ship every package once more with the next chunk: Redis has lost one."""
+        self._shipped_s.clear()
+
     def next_number(self) -> int:
         """Number of the next chunk."""
         return next(self._numbers)
@@ -82,7 +86,7 @@ class Sender:
         Redis: MULTI, SET for each package not shipped yet, SADD, HSET, EXPIRE, RPUSH, EXEC; one round trip, atomic.
 
         Raises:
-            redis errors; after one of `REDIS_GONE` the chunk may have been delivered or not.
+            redis errors; after one of `connection.REDIS_GONE` the chunk may have been delivered or not.
         """
         data = encode_chunk(self._reply_key, [pending.data for pending in chunk.invocations])
         sealed = self._seal.seal(data, keys.chunk_context(chunk.queue))
@@ -110,7 +114,8 @@ class Sender:
         while True:
             try:
                 await self._redis.ping()
-            except REDIS_GONE:
+            except REDIS_ERRORS:
+                # Any answer but PONG: nobody else wakes a dispatcher that has paused, so this must not end early.
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, max_backoff_s)
             else:

@@ -1,27 +1,27 @@
 """Log lines of scripts: to the worker's log, and to the call that is running.
 
-The engine says which call runs; the natives that scripts reach look there. It must not refer to a Lua state: a cycle
+The engine says which task runs; the natives that scripts reach look there. It must not refer to a Lua state: a cycle
 through Lua is never collected.
 """
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dispatcher.protocol.outcome import LogLine
+from workers.api.record import LogContext, SentEvent, direct_record, event_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+    from workers.api.record import LogRecord
 
 #: Last line of a call whose script logged more than travels back.
 _CUT: Final = LogLine("warning", "more log lines were left out here; the worker's log has them")
 
 
 class HasLogs(Protocol):
-    """A call that collects lines."""
+    """A task that collects lines."""
 
     logs: list[LogLine] | None
 
@@ -29,47 +29,53 @@ class HasLogs(Protocol):
 class CallLog:
     """Where a script's log lines go."""
 
-    def __init__(self, max_lines: int, max_line_bytes: int) -> None:
+    def __init__(
+        self, max_lines: int, max_line_bytes: int, write: Callable[[LogRecord, str], None], *, wants_debug: bool
+    ) -> None:
+        """Set up.
+
+        Args:
+            max_lines: lines of one task that travel back.
+            max_line_bytes: where such a line is cut.
+            write: the worker's log; is given the record and the script's name.
+            wants_debug: whether event:log_debug lines are wanted.
+        """
         self._max_lines = max_lines
         self._max_line_bytes = max_line_bytes
+        self._write = write
+        self._wants_debug = wants_debug
         self._running: HasLogs | None = None
-        self._logger = logging.getLogger("lualoft.script")
 
-    def enter(self, call: HasLogs | None) -> None:
-        """Note whose code runs from here on; None while a script is loaded."""
-        self._running = call
+    def enter(self, task: HasLogs | None) -> None:
+        """Note whose code runs from here on."""
+        self._running = task
 
-    def native(self, script_name: str) -> Callable[[bytes, bytes], None]:
-        """Return the function (level, text) that a script of this name logs with."""
+    def natives(self, script_name: str) -> dict[str, Callable[..., object]]:
+        """Return what a script of this name logs with: `log`, `log_event`, `wants_debug` (see LuaState)."""
+        context = LogContext(script_name=script_name.encode("utf-8", "surrogateescape"))
 
         def log(level: bytes, text: bytes) -> None:
-            self._take(script_name, level.decode(), text.decode("utf-8", "backslashreplace"))
+            self._take(script_name, direct_record(level, text))
 
-        return log
+        def log_event(*sent: Any) -> None:  # noqa: ANN401 - the fields of SentEvent
+            self._take(script_name, event_record(context, SentEvent(*sent)))
 
-    def reporter(self, script_name: str) -> Callable[[str], None]:
-        """Return a function that logs an error about the script itself."""
+        def wants_debug(*_event: object) -> bool:
+            return True
 
-        def report(text: str) -> None:
-            self._logger.error("%s: %s", script_name, text)
+        natives: dict[str, Callable[..., object]] = {"log": log, "log_event": log_event}
+        # Without this native, Lua drops debug lines of events before it renders them.
+        return {**natives, "wants_debug": wants_debug} if self._wants_debug else natives
 
-        return report
-
-    def _take(self, script_name: str, level: str, text: str) -> None:
-        self._logger.log(_LEVELS[level], "%s: %s", script_name, text)
-        call = self._running
-        if call is None:
+    def _take(self, script_name: str, record: LogRecord) -> None:
+        self._write(record, script_name)
+        task = self._running
+        if task is None:
             return
-        if call.logs is None:
-            call.logs = []
-        if len(call.logs) < self._max_lines:
-            call.logs.append(LogLine(level, _cut(text, self._max_line_bytes)))
-        elif len(call.logs) == self._max_lines:
-            call.logs.append(_CUT)
-
-
-def _cut(text: str, limit_bytes: int) -> str:
-    data = text.encode("utf-8", "backslashreplace")
-    if len(data) <= limit_bytes:
-        return text
-    return data[:limit_bytes].decode("utf-8", "ignore")
+        if task.logs is None:
+            task.logs = []
+        if len(task.logs) < self._max_lines:
+            text = record.message[: self._max_line_bytes].decode("utf-8", "backslashreplace")
+            task.logs.append(LogLine(record.level.decode(), text))
+        elif len(task.logs) == self._max_lines:
+            task.logs.append(_CUT)

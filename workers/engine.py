@@ -6,27 +6,33 @@ the outbox. It never waits for Redis and never raises: whatever happens to an in
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
-from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
 from workers.call_log import CallLog
 from workers.instances import Instance, InstanceCache
 from workers.lua.marshal import MarshalError
-from workers.lua.runtime import StepKind, text_from_lua
-from workers.lua.script_life import ScriptLife
+from workers.lua.script_life import ScriptError
+from workers.natives import natives_of
+from workers.operations.runner import OperationRunner
+from workers.parking import ParkingLot, Place
+from workers.tasks import CallTask, LifeTask
 from workers.work import Answer, TakenChunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dispatcher.protocol.invocation import Invocation, ScriptPackage
-    from dispatcher.protocol.outcome import LogLine
+    from dispatcher.protocol.invocation import Invocation
     from dispatcher.protocol.settings import EngineSettings, LuaSettings
-    from workers.lua.runtime import Step
+    from workers.lua.runtime import LuaState, Step
+    from workers.script_log import ScriptLog
+    from workers.tasks import Task
+
+_log: Final = logging.getLogger("lualoft.engine")
 
 #: Answers that are gathered before they go to the outbox while there is more to do.
 FLUSH_EVERY: Final = 128
@@ -34,38 +40,54 @@ FLUSH_EVERY: Final = 128
 #: Seconds for which an answer may be held back while the next calls run.
 FLUSH_AFTER_S: Final = 0.005
 
-#: What Lua says when its memory cap is reached.
-_NO_MEMORY: Final = b"not enough memory"
+#: The operation that needs no thread: (seconds).
+SLEEP: Final = b"sleep"
+
+#: Place of the operation's name in a PARKED step; its arguments follow.
+_OPERATION: Final = 2
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
-    """An invocation that runs or is parked."""
+class _Finished(NamedTuple):
+    """An operation's results."""
 
-    invocation: Invocation
-    chunk: TakenChunk
-    instance: Instance
-    started_unix_s: float
-    logs: list[LogLine] | None = None
+    token: int
+    values: tuple[Any, ...]
+
+
+class _Stop:
+    """The end of `run`."""
 
 
 class Engine:
     """Runs invocations; `give` and `stop` are called from other threads, everything else from `run`."""
 
-    def __init__(self, settings: EngineSettings, lua: LuaSettings, deliver: Callable[[list[Answer]], None]) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        lua: LuaSettings,
+        script_log: ScriptLog,
+        deliver: Callable[[list[Answer]], None],
+    ) -> None:
         """Set up without running.
 
         Args:
             settings: the bounds.
             lua: what scripts may reach.
+            script_log: takes what scripts log.
             deliver: is given answers; must not block.
         """
         self._settings = settings
-        self._lua = lua
         self._deliver = deliver
-        self._inbox: SimpleQueue[TakenChunk | None] = SimpleQueue()
-        self._log = CallLog(settings.max_log_lines, settings.max_log_line_bytes)
-        self._instances = InstanceCache(settings.max_instances, self._make_life)
+        self._inbox: SimpleQueue[TakenChunk | _Finished | _Stop] = SimpleQueue()
+        self._call_log = CallLog(
+            settings.max_log_lines,
+            settings.max_log_line_bytes,
+            script_log.write,
+            wants_debug=script_log.wants_debug,
+        )
+        self._instances = InstanceCache(settings.max_instances, natives_of(lua, self._call_log), self._unload)
+        self._parking = ParkingLot()
+        self._operations = OperationRunner(settings.max_operations, self._operation_ended)
         self._answers: list[Answer] = []
         self._oldest_s = 0.0
         #: Outcomes by kind since the start.
@@ -76,85 +98,56 @@ class Engine:
         """Scripts that are loaded."""
         return len(self._instances)
 
+    @property
+    def max_result_bytes(self) -> int:
+        """Cap of a call's results."""
+        return self._settings.max_result_bytes
+
     def give(self, chunk: TakenChunk) -> None:
         """Take a chunk to run."""
         self._inbox.put(chunk)
 
     def stop(self) -> None:
         """Let `run` return after the chunks that were given before."""
-        self._inbox.put(None)
+        self._inbox.put(_Stop())
 
     def run(self) -> None:
         """Run until `stop`; then unload all scripts."""
         while True:
-            if self._answers and self._inbox.empty():
-                self._flush()
-            chunk = self._inbox.get()
-            if chunk is None:
+            item = self._next()
+            if isinstance(item, TakenChunk):
+                for invocation in item.invocations:
+                    self._begin(invocation, item)
+            elif isinstance(item, _Finished):
+                self._go_on(self._parking.take(item.token), item.values)
+            elif isinstance(item, _Stop):
                 break
-            for invocation in chunk.invocations:
-                self._begin(invocation, chunk)
-        self._flush()
+            self._run_due()
         self._instances.close()
+        self._operations.stop()
+        self._flush()
 
-    def _begin(self, invocation: Invocation, chunk: TakenChunk) -> None:
-        if invocation.deadline_unix_s <= time.time():
-            error = "the deadline passed while the invocation was queued; it was not run"
-            self._answer(chunk, Outcome(invocation.id, OutcomeKind.DEADLINE_EXCEEDED, error=error))
-            return
-        instance = self._instances.get(invocation.package_id) or self._load(invocation.package_id, chunk)
-        if instance is None:
-            error = f"script package {invocation.package_id.hex()[:12]}… is not in Redis"
-            self._answer(chunk, Outcome(invocation.id, OutcomeKind.UNAVAILABLE, error=error))
-        elif instance.is_ready:
-            self._enter(invocation, chunk, instance)
-        elif instance.error:
-            self._answer(chunk, Outcome(invocation.id, OutcomeKind.LOAD_ERROR, error=instance.error))
-        else:
-            instance.waiting.append(lambda _instance: self._begin(invocation, chunk))
+    # What tasks ask for.
 
-    def _enter(self, invocation: Invocation, chunk: TakenChunk, instance: Instance) -> None:
-        call = _Call(invocation, chunk, instance, time.time())
-        instance.call_count += 1
-        self._log.enter(call)
-        self._after(call, instance.state.start(invocation.function.encode(), invocation.args))
-
-    def _after(self, call: _Call, step: Step) -> None:
-        kind = step[0]
-        if kind == StepKind.DONE:
-            self._end_ok(call, step)
-        elif kind == StepKind.FAILED:
-            self._end_failed(call, step[1])
-        elif kind == StepKind.NO_FUNCTION:
-            self._end(call, OutcomeKind.NO_SUCH_FUNCTION, f"'{call.invocation.function}' is not a function")
-        else:
-            self._end(call, OutcomeKind.SCRIPT_ERROR, f"unknown operation {step[2]!r}")
-
-    def _end_ok(self, call: _Call, step: Step) -> None:
+    def park(self, task: Task, step: Step, state: LuaState) -> None:
+        """Run the operation of a PARKED step and go on with the task afterwards."""
+        token = self._parking.enter(task, step[1])
+        name = step[_OPERATION]
         try:
-            values = call.instance.state.values_of(step, self._settings.max_result_bytes)
+            # Without its first element the step has the shape of a DONE one.
+            args = state.values_of(step[1:], self._settings.max_result_bytes)
         except MarshalError as exc:
-            self._end(call, OutcomeKind.SCRIPT_ERROR, f"'{call.invocation.function}': {exc}")
-        else:
-            self._end(call, OutcomeKind.OK, "", values)
-
-    def _end_failed(self, call: _Call, text: bytes) -> None:
-        if _NO_MEMORY in text and call.instance.package.max_memory_bytes:
-            cap = call.instance.package.max_memory_bytes
-            self._end(call, OutcomeKind.MEMORY_LIMIT, f"the script needs more than its {cap} bytes of memory")
+            self._operation_ended(token, (None, str(exc).encode()))
             return
-        name, count = call.invocation.function, len(call.invocation.args)
-        self._end(call, OutcomeKind.SCRIPT_ERROR, f"lua_pcall({name}, {count}, -1) failed: {text_from_lua(text)}")
+        if name == SLEEP:
+            self._parking.wake_at(token, time.time() + args[0])
+        elif self._operations.is_known(name):
+            self._operations.start(token, name, args)
+        else:
+            self._operation_ended(token, (None, b"unknown operation " + name))
 
-    def _end(self, call: _Call, kind: OutcomeKind, error: str, values: list[Any] | None = None) -> None:
-        call.instance.call_count -= 1
-        queue_ms = max(0.0, (call.started_unix_s - call.invocation.submitted_unix_s) * 1000)
-        run_ms = max(0.0, (time.time() - call.started_unix_s) * 1000)
-        self._answer(
-            call.chunk, Outcome(call.invocation.id, kind, values or [], error, call.logs or [], queue_ms, run_ms)
-        )
-
-    def _answer(self, chunk: TakenChunk, outcome: Outcome) -> None:
+    def answer(self, chunk: TakenChunk, outcome: Outcome) -> None:
+        """Deliver an outcome."""
         self.counts[outcome.kind] += 1
         now_s = time.monotonic()
         if not self._answers:
@@ -163,27 +156,79 @@ class Engine:
         if len(self._answers) >= FLUSH_EVERY or now_s - self._oldest_s >= FLUSH_AFTER_S:
             self._flush()
 
+    def _operation_ended(self, token: int, values: tuple[Any, ...]) -> None:
+        self._inbox.put(_Finished(token, values))
+
+    def _next(self) -> TakenChunk | _Finished | _Stop | None:
+        if self._answers and self._inbox.empty():
+            self._flush()
+        try:
+            return self._inbox.get(timeout=self._parking.next_wait_s())
+        except Empty:
+            return None
+
+    def _go_on(self, place: Place | None, values: tuple[Any, ...]) -> None:
+        # None: its deadline came first, and the results are nobody's.
+        if place is not None:
+            self._call_log.enter(place.task)
+            place.task.go_on(place.coroutine, values)
+
+    def _run_due(self) -> None:
+        for place, is_wake in self._parking.take_due():
+            if is_wake:
+                self._go_on(place, ())
+            else:
+                self._call_log.enter(place.task)
+                place.task.expire(place.coroutine)
+
     def _flush(self) -> None:
         if self._answers:
             answers, self._answers = self._answers, []
             self._deliver(answers)
+
+    # Invocations and instances.
+
+    def _begin(self, invocation: Invocation, chunk: TakenChunk) -> None:
+        if invocation.deadline_unix_s <= time.time():
+            error = "the deadline passed while the invocation was queued; it was not run"
+            self.answer(chunk, Outcome(invocation.id, OutcomeKind.DEADLINE_EXCEEDED, error=error))
+            return
+        instance = self._instances.get(invocation.package_id) or self._load(invocation.package_id, chunk)
+        if instance is None:
+            error = f"script package {invocation.package_id.hex()[:12]}… is not in Redis"
+            self.answer(chunk, Outcome(invocation.id, OutcomeKind.UNAVAILABLE, error=error))
+        elif instance.is_ready:
+            task = CallTask(invocation, chunk, instance, self)
+            self._call_log.enter(task)
+            task.begin()
+        elif instance.error:
+            self.answer(chunk, Outcome(invocation.id, OutcomeKind.LOAD_ERROR, error=instance.error))
+        else:
+            instance.waiting.append(lambda: self._begin(invocation, chunk))
 
     def _load(self, package_id: bytes, chunk: TakenChunk) -> Instance | None:
         package = chunk.packages.get(package_id)
         if package is None:
             return None
         instance = self._instances.add(package_id, package)
-        self._log.enter(None)
-        step = instance.life.load()
-        if step[0] == StepKind.DONE:
-            instance.get_ready()
-        else:
-            instance.fail(text_from_lua(step[1]))
+        try:
+            instance.life.load()
+        except ScriptError as exc:
+            instance.end_loading(str(exc))
+            return instance
+        task = LifeTask(instance.life.init(), instance.state, self, instance.end_loading)
+        self._call_log.enter(task)
+        task.begin()
         return instance
 
-    def _make_life(self, package: ScriptPackage) -> ScriptLife:
-        natives: dict[str, Callable[..., object] | bool | bytes] = {
-            "log": self._log.native(package.name),
-            "c_modules": self._lua.c_modules,
-        }
-        return ScriptLife(package, natives, self._log.reporter(package.name))
+    def _unload(self, instance: Instance) -> None:
+        """Run script_deinit; the instance lives as long as that takes."""
+        name = instance.package.name
+
+        def ended(problem: str) -> None:
+            if problem:
+                _log.error("%s: script_deinit() failed: %s", name, problem)
+
+        task = LifeTask(instance.life.deinit(), instance.state, self, ended)
+        self._call_log.enter(task)
+        task.begin()

@@ -1,7 +1,7 @@
 """Loaded scripts: one Lua state each, reused by every call, evicted when there are too many.
 
-The engine owns the cache and drives the loading, because `script_init` may wait like any other call. An evicted
-instance gets its `script_deinit` and gives back all its memory.
+The engine owns the cache and runs the loading and unloading, because script_init and script_deinit may wait like any
+other call. An evicted instance gives back all its memory.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from workers.lua.runtime import LuaState
 from workers.lua.script_life import ScriptLife
+from workers.lua.script_source import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dispatcher.protocol.invocation import ScriptPackage
+    from workers.lua.runtime import Native
 
 #: A script that did not load is tried again after this; its callers are told the old error meanwhile.
 RETRY_FAILED_S: Final = 1.0
@@ -28,48 +31,58 @@ TRIM_EVERY: Final = 64
 class Instance:
     """A script in its own Lua state, and the calls that wait for it to be loaded."""
 
-    def __init__(self, package: ScriptPackage, life: ScriptLife) -> None:
+    def __init__(self, package: ScriptPackage, state: LuaState) -> None:
         self.package = package
-        self.life = life
-        self.state = life.state
+        self.state = state
+        self.life = ScriptLife(
+            state,
+            source_of(package.name, package.origin, package.source),
+            dialect=package.dialect,
+            settings=package.settings,
+        )
         self.is_ready = False
         #: Why it did not load; empty while it may.
         self.error = ""
-        self.failed_s = 0.0
+        self.ended_loading_s = 0.0
         #: Calls that are inside it now: it is not evicted before they end.
         self.call_count = 0
-        #: Called with the instance once it is ready or has failed.
-        self.waiting: list[Callable[[Instance], None]] = []
+        #: Called once it is ready or has failed.
+        self.waiting: list[Callable[[], None]] = []
 
-    def fail(self, error: str) -> None:
-        """Note that it did not load, and tell those who wait."""
+    def end_loading(self, error: str) -> None:
+        """Note that it is loaded, or why not, and let those go on who wait."""
         self.error = error
-        self.failed_s = time.monotonic()
-        self._tell()
-
-    def get_ready(self) -> None:
-        """Note that it is loaded, and tell those who wait."""
-        self.is_ready = True
-        self._tell()
-
-    def _tell(self) -> None:
+        self.is_ready = not error
+        self.ended_loading_s = time.monotonic()
         waiting, self.waiting = self.waiting, []
-        for tell in waiting:
-            tell(self)
+        for go_on in waiting:
+            go_on()
+
+    @property
+    def is_idle(self) -> bool:
+        """May it be unloaded: is nobody inside it and nobody waiting for it?"""
+        return self.call_count == 0 and not self.waiting and (self.is_ready or bool(self.error))
 
 
 class InstanceCache:
     """The instances of one worker by package id, least recently used first."""
 
-    def __init__(self, max_instances: int, make: Callable[[ScriptPackage], ScriptLife]) -> None:
+    def __init__(
+        self,
+        max_instances: int,
+        natives: Callable[[ScriptPackage], dict[str, Native]],
+        unload: Callable[[Instance], None],
+    ) -> None:
         """Set up empty.
 
         Args:
-            max_instances: more are evicted as soon as no call is inside them.
-            make: builds the Lua state of a package.
+            max_instances: more are evicted as soon as they are idle.
+            natives: what the Lua state of a package is given; must not refer to the instance.
+            unload: runs script_deinit of an instance that has left the cache.
         """
         self._max_instances = max_instances
-        self._make = make
+        self._natives = natives
+        self._unload = unload
         self._instances: OrderedDict[bytes, Instance] = OrderedDict()
         self._evicted_since_trim = 0
         self._trim = _malloc_trim()
@@ -82,7 +95,7 @@ class InstanceCache:
         instance = self._instances.get(package_id)
         if instance is None:
             return None
-        if instance.error and time.monotonic() - instance.failed_s > RETRY_FAILED_S:
+        if instance.error and time.monotonic() - instance.ended_loading_s > RETRY_FAILED_S:
             self.evict(package_id)
             return None
         self._instances.move_to_end(package_id)
@@ -90,16 +103,16 @@ class InstanceCache:
 
     def add(self, package_id: bytes, package: ScriptPackage) -> Instance:
         """Make an instance that is still to be loaded; evicts others past the cap."""
-        instance = Instance(package, self._make(package))
+        state = LuaState(package.lua, self._natives(package), package.max_memory_bytes, dialect=package.dialect)
+        instance = Instance(package, state)
         self._instances[package_id] = instance
         if len(self._instances) > self._max_instances:
             self._evict_idle()
         return instance
 
     def evict(self, package_id: bytes) -> None:
-        """Unload an instance: `script_deinit`, then its Lua state goes with its memory."""
-        instance = self._instances.pop(package_id)
-        instance.life.close()
+        """Unload an instance: script_deinit, then its Lua state goes with its memory."""
+        self._unload(self._instances.pop(package_id))
         self._evicted_since_trim += 1
         if self._evicted_since_trim >= TRIM_EVERY:
             self.give_memory_back()
@@ -117,9 +130,9 @@ class InstanceCache:
 
     def _evict_idle(self) -> None:
         surplus = len(self._instances) - self._max_instances
-        idle = [key for key, instance in self._instances.items() if instance.call_count == 0 and not instance.waiting]
-        # The newest is the one that is about to be used.
-        for package_id in idle[: min(surplus, len(idle) - 1)]:
+        # The newest is not idle: it is still to be loaded.
+        idle = [package_id for package_id, instance in self._instances.items() if instance.is_idle]
+        for package_id in idle[:surplus]:
             self.evict(package_id)
 
 

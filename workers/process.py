@@ -14,19 +14,22 @@ import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync
 from dispatcher.protocol.errors import LualoftError
 from dispatcher.protocol.handoff import READY_LINE, read_settings, when_parent_ends
 from dispatcher.protocol.sealing import Seal
+from workers.c_stack import C_STACK_BYTES
 from workers.engine import Engine
 from workers.log_setup import set_up_logging
 from workers.outbox import Outbox
 from workers.packages import PackageStore
 from workers.recovery import Recovery
 from workers.rq_worker import BEAT_EVERY_S, ChunkWorker
+from workers.script_log import ScriptLog
 from workers.stats import StatsWriter
 from workers.work import InFlight, TakenChunk
 
@@ -57,7 +60,15 @@ EXIT_BUG: Final = 70
 class WorkerProcess:
     """The parts of one worker and the order in which they start and stop."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, name: str, tell_ready: Callable[[], None]) -> None:
+        """Build the parts; nothing runs yet.
+
+        Args:
+            settings: of the pool.
+            name: unique among all workers.
+            tell_ready: called once when chunks are taken.
+        """
+        self._tell_ready = tell_ready
         self._settings = settings
         self._name = name
         self._redis = connect_sync(settings.redis)
@@ -70,7 +81,7 @@ class WorkerProcess:
             settings.dispatch.queue, name, self._redis, self._taking_redis, seal, PackageStore(self._redis, seal)
         )
         self._outbox = Outbox(self._redis, seal, self._in_flight, self._finish, settings.redis.max_backoff_s)
-        self._engine = Engine(settings.engine, settings.lua, self._outbox.put)
+        self._engine = Engine(settings.engine, settings.lua, ScriptLog(settings.log), self._outbox.put)
         self._recovery = Recovery(self._redis, seal, settings.dispatch.queue)
         self._stats = StatsWriter(self._redis, name, settings.dispatch.queue, self._engine, self._in_flight)
         self._threads = [
@@ -99,10 +110,12 @@ class WorkerProcess:
     def run(self) -> None:
         """Register, work until `stop`, drain."""
         self._persist_in_redis(self._worker.register)
+        # Lua 5.1 and LuaJIT notice a C stack overflow late; the engine's thread gets room for it.
+        threading.stack_size(C_STACK_BYTES)
         for thread in self._threads:
             thread.start()
-        sys.stdout.buffer.write(READY_LINE)
-        sys.stdout.buffer.flush()
+        threading.stack_size(0)
+        self._tell_ready()
         backoff_s = FIRST_BACKOFF_S
         while not self._is_stopping:
             try:
@@ -186,6 +199,21 @@ class WorkerProcess:
                 return
 
 
+def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Keep the pipes to the parent for ourselves: a script's io.read gets nothing, its print goes to the log."""
+    sys.stdout.flush()
+    parent_in, parent_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return parent_in, parent_out
+
+
+def _write_ready(parent_out: BinaryIO) -> None:
+    parent_out.write(READY_LINE)
+    parent_out.flush()
+
+
 def _or_die(work: Callable[[], None]) -> None:
     """Run a thread's work; a bug in it ends the process, so that the pool recovers what it had begun."""
     try:
@@ -201,15 +229,16 @@ def main() -> int:
     # Ctrl-C goes to every process of the terminal; the pool alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    parent_in, parent_out = _take_standard_streams()
     try:
-        settings = read_settings(sys.stdin.buffer)
+        settings = read_settings(parent_in)
         set_up_logging(settings.log)
-        process = WorkerProcess(settings, sys.argv[1])
+        process = WorkerProcess(settings, sys.argv[1], lambda: _write_ready(parent_out))
     except LualoftError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code
     signal.signal(signal.SIGTERM, lambda _signal, _frame: process.stop())
-    when_parent_ends(sys.stdin.buffer, process.stop_as_orphan)
+    when_parent_ends(parent_in, process.stop_as_orphan)
     process.run()
     # Daemon threads may be stuck in Lua; the interpreter's own shutdown would wait for their locks.
     logging.shutdown()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from dispatcher.protocol.errors import CodecError, OversizeError
+from dispatcher.protocol.errors import ArgumentError, CodecError, OversizeError
 from dispatcher.protocol.invocation import SCHEMA_VERSION, Chunk, Invocation, ScriptPackage
 from dispatcher.protocol.outcome import Outcome, OutcomeBatch
 
@@ -32,8 +32,13 @@ def encode_invocation(invocation: Invocation, limit_bytes: int) -> bytes:
 
     Raises:
         OversizeError: the encoded form is larger than `limit_bytes`.
+        ArgumentError: the function's name is not text that has a UTF-8 form.
     """
-    data = _encode(invocation)
+    try:
+        data = _encode(invocation)
+    except UnicodeEncodeError as exc:
+        message = "the name of the function is not UTF-8"
+        raise ArgumentError(message) from exc
     if len(data) > limit_bytes:
         raise OversizeError("invocation", len(data), limit_bytes)
     return data

@@ -90,6 +90,13 @@ def _never_arrived(error: Exception) -> bool:
     )
 
 
+def was_surely_not_done(error: Exception) -> bool:
+    """Tell whether Redis cannot have done what was asked: it was never reached, or is a replica that refused."""
+    return _never_arrived(error) or isinstance(
+        error, redis.exceptions.ReadOnlyError | redis.exceptions.MaxConnectionsError
+    )
+
+
 def connect_sync(settings: RedisSettings, *, retry_count: int = DEFAULT_RETRY_COUNT) -> SyncRedis:
     """Return a blocking client that answers in bytes.
 

@@ -31,8 +31,13 @@ class HandoffError(LualoftError):
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for a child: without our own variables, which hold keys that a script could read."""
-    return {name: value for name, value in environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+    """Return the environment for a child.
+
+    Without our own variables, which hold keys that a script could read; and such that a folder named `workers` or
+    `dispatcher` in the current directory is not imported in our place.
+    """
+    kept = {name: value for name, value in environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+    return kept | {"PYTHONSAFEPATH": "1"}
 
 
 def write_settings(stream: IO[bytes], settings: Settings) -> None:

@@ -114,8 +114,11 @@ def normalise_arguments(values: object) -> list[Value]:
 def _normalise(value: object, place: str, depth: int) -> Value:
     if isinstance(value, str):
         return _to_bytes(value, place)
-    if isinstance(value, bool | float | bytes) or value is None:
+    if isinstance(value, bool) or value is None:
         return value
+    # The plain type: the codec takes no subclass (numpy's float64 is one of float).
+    if isinstance(value, float | bytes):
+        return float(value) if isinstance(value, float) else bytes(value)
     if isinstance(value, int):
         return _check_int(value, place)
     if depth >= MAX_DEPTH:
@@ -142,14 +145,14 @@ def _check_int(value: int, place: str) -> int:
     if not INT_MIN <= value <= INT_MAX:
         message = f"{place} is outside the 64-bit integers of Lua"
         raise ArgumentError(message)
-    return value
+    return int(value)
 
 
 def _key(key: object, place: str) -> bytes | int:
     if isinstance(key, str):
         return _to_bytes(key, place)
     if isinstance(key, bytes):
-        return key
+        return bytes(key)
     if isinstance(key, int) and not isinstance(key, bool):
         return _check_int(key, place)
     message = f"{place} has a key of type {type(key).__name__}; allowed are str, bytes and int"

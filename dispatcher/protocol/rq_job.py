@@ -28,6 +28,9 @@ DESCRIPTION: Final = "lualoft chunk"
 #: Seconds without a heartbeat after which RQ's own maintenance counts a chunk as abandoned.
 ABANDONED_AFTER_S: Final = 120
 
+#: Digits of a chunk's number at most; anybody may write a job id, and Python refuses to read very long numbers.
+MAX_NUMBER_DIGITS: Final = 18
+
 #: Between the dispatcher's id and the chunk's number in a job id.
 _ID_SEPARATOR: Final = "-"
 
@@ -92,7 +95,7 @@ def job_id(dispatcher_id: str, chunk_number: int) -> str:
 def parse_job_id(text: str) -> tuple[str, int] | None:
     """Return (dispatcher id, chunk number) of a chunk's job id, None for anybody else's."""
     dispatcher_id, separator, number = text.rpartition(_ID_SEPARATOR)
-    if not separator or not number.isascii() or not number.isdigit():
+    if not separator or not number.isascii() or not number.isdigit() or len(number) > MAX_NUMBER_DIGITS:
         return None
     return dispatcher_id, int(number)
 

@@ -16,12 +16,14 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 #: place yet: give it one, in each package at most. Imports for type checking only are free.
 IMPORTERS = {
     "click": ("dispatcher.cli.*", "workers.cli.*"),
-    "cryptography": ("dispatcher.protocol.sealing",),
+    # Its second place: Dovecot's %{encrypt} and %{decrypt}.
+    "cryptography": ("dispatcher.protocol.sealing", "workers.api.var_expand.cipher"),
     "lupa": ("workers.lua.runtime",),
     # The types that cross processes are msgspec's, so the whole protocol is its place.
     # Beside it, batch files are read and written with its JSON: a fifth of the standard library's time.
     "msgspec": ("dispatcher.protocol.*", "dispatcher.batch_json"),
     "redis": ("dispatcher.protocol.connection",),
+    "requests": ("workers.operations.http_exchange",),
     "rich": ("dispatcher.cli.*", "workers.cli.*"),
     "rq": ("dispatcher.protocol.rq_job", "workers.rq_worker"),
     "structlog": ("workers.log_setup",),

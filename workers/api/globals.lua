@@ -1,35 +1,30 @@
 -- dovecot.restrict_global_variables(on): forbids new global variables that are not functions.
 --
--- Arguments: exactly one, by truthiness. Returns nothing. Off installs an empty metatable; it does not bring an earlier
--- one back. The texts are Dovecot's, its "write to read" included. Mirrors dlua_restrict_global_variables (2.3.17).
+-- Arguments: exactly one, by truthiness (0 is true). Returns nothing. Off installs an empty metatable; it does not
+-- bring an earlier one back. The texts are Dovecot's, its "write to read" included. Mirrors
+-- dlua_restrict_global_variables (2.3.17).
 
 local host = ...
-local check_count, error, globals, rawset, setmetatable, tostring, type =
-   host.check_count, error, _G, rawset, setmetatable, tostring, type
-local format = string.format
-
-local function name_of(key, metamethod)
-   local kind = type(key)
-   if kind ~= "string" and kind ~= "number" then
-      error(format("bad argument #2 to '%s' (string expected, got %s)", metamethod, kind), 3)
-   end
-   return tostring(key)
-end
+local check_string, wrong_count = host.check_string, host.wrong_count
+local error, globals, rawset, select, setmetatable, type = error, _G, rawset, select, setmetatable, type
 
 local function newindex(t, key, value)
-   local name = name_of(key, "newindex")
-   if type(value) ~= "function" then
-      error("attempt to write to undeclared global variable " .. name, 0)
+   if type(value) == "function" then
+      rawset(t, check_string(key, 2), value)
+      return
    end
-   rawset(t, key, value)
+   error("attempt to write to undeclared global variable " .. check_string(key, 2), 0)
 end
 
 local function index(_, key)
-   error("attempt to write to read undeclared global variable " .. name_of(key, "index"), 0)
+   error("attempt to write to read undeclared global variable " .. check_string(key, 2), 0)
 end
 
 function host.methods.restrict_global_variables(...)
-   check_count(1, ...)
+   local count = select("#", ...)
+   if count ~= 1 then
+      wrong_count(1, count)
+   end
    if ... then
       setmetatable(globals, { __newindex = newindex, __index = index })
    else

@@ -68,10 +68,15 @@ class _Reader:
         return self._table(value, place, depth)
 
     def _table(self, table: Any, place: str, depth: int) -> list[Any] | dict[Any, Any]:  # noqa: ANN401 - a Lua table
-        pairs = {
-            self._key(key, place): self.read(item, f"{place}[{_shown(key)}]", depth + 1) for key, item in table.items()
-        }
-        if pairs and all(index in pairs for index in range(1, len(pairs) + 1)):
+        pairs: dict[Any, Any] = {}
+        has_integers_only = True
+        for lua_key, item in table.items():
+            key = self._key(lua_key, place)
+            if key in pairs:
+                raise MarshalError(f"{place} has the keys true and 1 or false and 0, which are one outside Lua")
+            has_integers_only = has_integers_only and key.__class__ is int
+            pairs[key] = self.read(item, f"{place}[{_shown(key)}]", depth + 1)
+        if pairs and has_integers_only and all(index in pairs for index in range(1, len(pairs) + 1)):
             return [pairs[index] for index in range(1, len(pairs) + 1)]
         return pairs
 

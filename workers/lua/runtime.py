@@ -7,28 +7,62 @@ It must never give a script a Python object that leads further than the function
 from __future__ import annotations
 
 import importlib
+import weakref
+from collections.abc import Callable
 from enum import IntEnum
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from workers.api.dialects import DIALECTS
+from workers.api.native import NATIVES
+from workers.lua.c_modules import open_to_c_modules, opened_version, search_paths
 from workers.lua.marshal import from_lua, is_plain
+from workers.lua.versions import LUA_MODULES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
-#: The Lua versions of the settings and the lupa module that holds each.
-LUA_MODULES: Final = {
-    "5.1": "lupa.lua51",
-    "5.2": "lupa.lua52",
-    "5.3": "lupa.lua53",
-    "5.4": "lupa.lua54",
-    "5.5": "lupa.lua55",
-    "luajit": "lupa.luajit21",
+#: Files of workers/lua that every state runs, in this order; each builds on the ones before.
+LUA_FILES: Final = (
+    "host_globals.lua",
+    "sandbox.lua",
+    "debugging.lua",
+    "calls.lua",
+    "coroutines.lua",
+    "builtin_modules.lua",
+)
+
+#: Lua version -> files that it needs beside them.
+VERSION_FILES: Final = {
+    "5.1": ("protected_51.lua", "finalisers.lua"),
+    "5.2": ("finalisers.lua",),
+    "5.3": ("finalisers.lua",),
 }
 
-#: Files of workers/api in the order in which a state runs them; each builds on the ones before.
-API_FILES: Final = ("check.lua", "dovecot.lua", "log.lua", "globals.lua", "auth_constants.lua")
+#: Files of workers/api that every state runs after those, in this order.
+API_FILES: Final = (
+    "check.lua",
+    "dovecot.lua",
+    "log.lua",
+    "globals.lua",
+    "flags.lua",
+    "clock.lua",
+    "strings.lua",
+    "event_log.lua",
+    "event_methods.lua",
+    "event.lua",
+    "passthrough.lua",
+    "auth_constants.lua",
+    "dialect.lua",
+)
+
+#: How a native looks to Lua: a function of plain values, or a flag.
+Native = Callable[..., object] | bool | bytes
+
+
+#: Lua versions whose `require` puts the line break in front of each searcher's text itself.
+_JOINS_SEARCHERS: Final = frozenset({"5.4", "5.5"})
 
 
 class StepKind(IntEnum):
@@ -53,12 +87,31 @@ class LuaState:
     def __init__(
         self,
         version: str,
-        natives: dict[str, Callable[..., object] | bool | bytes],
+        natives: Mapping[str, Native],
         max_memory_bytes: int = 0,
+        *,
+        dialect: str = "2.4",
+        host_files: tuple[tuple[str, str], ...] = (),
     ) -> None:
+        """Make the state and run all Lua files of ours in it.
+
+        Args:
+            version: a key of `LUA_MODULES`.
+            natives: `log(level, text)`, and what else the host gives:
+                `log_event(*SentEvent)`: one logged event (workers/api/record.py); without it `log` gets the text.
+                `wants_debug(text, name, file, line, packed_fields) -> bool`: is this debug line wanted?
+                `var_expand(template) -> (True, text) | (False, detail)`.
+                `c_modules` (bool), `profile` (b"trusted" or b"restricted"), `lua_path` (`;` separated).
+            max_memory_bytes: cap of the state's memory; 0 means none.
+            dialect: a key of `DIALECTS`.
+            host_files: (package, file) of further Lua files, run like those of `API_FILES` before the script.
+        """
+        natives = {**natives, **_c_module_natives(version, is_wanted=bool(natives.get("c_modules")))}
         module = _lua_module(version)
         self._module = module
-        options: dict[str, Any] = {"max_memory": max_memory_bytes} if max_memory_bytes else {}
+        self._max_memory_bytes = max_memory_bytes
+        # 0 keeps the cap switchable; lupa cannot set one on a state made with None.
+        options: dict[str, Any] = {"max_memory": 0} if max_memory_bytes else {}
         self._runtime = module.LuaRuntime(
             encoding=None,
             source_encoding="latin-1",
@@ -69,15 +122,21 @@ class LuaState:
             overflow_handler=float,
             **options,
         )
-        own_natives = {"is_lua51": version == "5.1", "module_names": _module_names(), "module_source": _module_source}
-        table = self._runtime.table_from({name.encode(): native for name, native in (natives | own_natives).items()})
-        host = self._run_file("workers.lua", "prelude.lua", table)
-        for name in API_FILES:
-            self._run_file("workers.api", name, host)
+        self._load, self._dump = self._runtime.execute(_source("workers.lua", "bytecode.lua"))
+        host = self._run_file("workers.lua", "prelude.lua", self._native_table(version, dialect, natives))
+        cap_files = ("memory_cap.lua",) if max_memory_bytes else ()
+        lua_files = (*cap_files, *LUA_FILES, *VERSION_FILES.get(version, ()))
+        files = [("workers.lua", name) for name in lua_files] + [("workers.api", name) for name in API_FILES]
+        for package, name in (*files, *host_files):
+            self._run_file(package, name, host)
+        host[b"finish"]()
+        del self._load, self._dump
         self._start = host[b"start"]
         self._resume = host[b"resume"]
+        self._cancel = host[b"cancel"]
         self._compile = host[b"compile"]
         self._start_main = host[b"start_main"]
+        self._log_on_script_event = host[b"log_on_script_event"]
         self._has_function = host[b"has_function"]
         self._memory_kb = host[b"memory_kb"]
 
@@ -107,6 +166,15 @@ class LuaState:
         """Go on with a parked coroutine; its operation returns `values`."""
         return self._guarded(self._resume, (coroutine, *(v if is_plain(v) else self._to_lua(v) for v in values)))
 
+    def cancel(self, coroutine: object) -> None:
+        """End a parked call that nobody waits for: its to-be-closed variables are closed (Lua 5.4 on)."""
+        self._guarded(self._cancel, (coroutine,))
+
+    def log_on_script_event(self, level: bytes, text: bytes) -> None:
+        """Log on the script event, as Dovecot itself does about a script: one line of `text` each."""
+        for line in text.split(b"\n"):
+            self._log_on_script_event(level, line)
+
     def has_function(self, name: bytes) -> bool:
         """Is the global `name` a function (raw lookup)?"""
         return bool(self._has_function(name))
@@ -123,9 +191,44 @@ class LuaState:
                 return from_lua(values, limit_bytes, self._module.lua_type)
         return list(values)
 
+    def set_memory_cap(self, max_bytes: int) -> None:
+        """Set the cap that holds from here on, 0 for none; for memory_cap.lua, in a state that was made with one."""
+        self._runtime.set_max_memory(max_bytes)
+
     def memory_bytes(self) -> int:
         """Memory that the state's values take now."""
         return int(self._memory_kb() * 1024)
+
+    def _native_table(self, version: str, dialect: str, natives: Mapping[str, Native]) -> object:
+        own: dict[str, Native] = {
+            "is_lua51": version == "5.1",
+            "is_luajit": version == "luajit",
+            "joins_searchers": version in _JOINS_SEARCHERS,
+            "absent_names": ",".join(DIALECTS[dialect].absent_names).encode(),
+            "module_names": _module_names(),
+            "module_source": _module_source,
+            "log_event": _as_plain_log(natives["log"]),
+            **self._cap_natives(),
+        }
+        together = {**NATIVES, **own, **natives}
+        return self._runtime.table_from({name.encode(): native for name, native in together.items()})
+
+    def _cap_natives(self) -> dict[str, Native]:
+        if not self._max_memory_bytes:
+            return {}
+        # A native must not hold its state: that cycle would never be collected.
+        state, max_memory_bytes = weakref.ref(self), self._max_memory_bytes
+
+        # It is gone while the state closes, when finalisers of the script may still come here.
+        def set_cap() -> None:
+            if owner := state():
+                owner.set_memory_cap(max_memory_bytes)
+
+        def lift_cap() -> None:
+            if owner := state():
+                owner.set_memory_cap(0)
+
+        return {"set_cap": set_cap, "lift_cap": lift_cap}
 
     def _to_lua(self, value: list[Any] | dict[Any, Any]) -> object:
         return self._runtime.table_from(value, recursive=True)
@@ -136,16 +239,23 @@ class LuaState:
         try:
             step: Step = function(*args)
         except (self._module.LuaError, OverflowError) as exc:
+            if self._max_memory_bytes:
+                self.set_memory_cap(0)
             return (StepKind.FAILED, str(exc).encode())
         return step
 
     def _run_file(self, package: str, name: str, argument: object) -> Any:  # noqa: ANN401 - a Lua value
-        return self._runtime.execute(_source(package, name), argument, name=f"=[lualoft {name}]".encode())
+        # Our own files are compiled once per process and Lua version; a state then loads the byte code in a third of
+        # the time. No byte code from anywhere else is ever loaded.
+        key = (self._module, package, name)
+        code = _COMPILED.get(key)
+        if code is None:
+            code = _COMPILED[key] = self._dump(_source(package, name), f"=[lualoft {name}]".encode())
+        return self._load(code, argument)
 
 
-def empty_state(version: str) -> object:
-    """Return a bare Lua state of lupa's, for comparison in benchmarks."""
-    return _lua_module(version).LuaRuntime(encoding=None)
+#: (lupa module, package, file) -> byte code.
+_COMPILED: Final[dict[tuple[Any, str, str], bytes]] = {}
 
 
 def text_from_lua(value: object) -> str:
@@ -153,6 +263,26 @@ def text_from_lua(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return str(value)
+
+
+def _as_plain_log(log: Native) -> Native:
+    """Stand in for `log_event` where the host takes plain lines only."""
+    assert callable(log)  # noqa: S101 - for the type checker; every host gives a function
+
+    def log_event(level: bytes, head: bytes | None, text: bytes, *_details: object) -> None:
+        log(level, text if head is None else head + text)
+
+    return log_event
+
+
+def _c_module_natives(version: str, *, is_wanted: bool) -> dict[str, Native]:
+    """Say whether a state may load C modules, and where they are; or which version may."""
+    if not is_wanted:
+        return {"c_modules": False}
+    if not open_to_c_modules(version):
+        return {"c_modules": False, "c_modules_version": opened_version().encode()}
+    c_path, shared_path = search_paths(version)
+    return {"c_modules": True, "c_path": c_path, "shared_path": shared_path}
 
 
 @cache

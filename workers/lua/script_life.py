@@ -1,119 +1,130 @@
-"""A script's life in its Lua state: compile, main chunk, script_init, calls, script_deinit.
+"""The life of a script in its state: load, run, initialise, end; with Dovecot's error text at each point.
 
-Instances drive it; a stage may wait like any call, so loading is a sequence of steps. Error texts are Dovecot's.
-Mirrors dlua_script_create_*, dlua_script_init and dlua_script_unref (Dovecot 2.3 and 2.4).
+The engine drives it. What may wait is a generator of coroutine steps:
+
+    life = ScriptLife(state, source, dialect="2.4", settings={"url": "…"})
+    life.load()            # compiles; raises ScriptError
+    steps = life.init()    # main chunk, then script_init; raises ScriptError while it runs
+    steps = life.deinit()  # script_deinit; never raises, logs a failure
+
+A generator yields each PARKED step `(PARKED, coroutine, operation, arguments…)`; the driver runs the operation and
+hands its results in with `steps.send(results)`. At its end the script is ready: calls go through `state.start` and
+`state.resume`. `deinit()` is to be driven to its end even after a failed `load()` or `init()`.
+
+**Mirrors** dlua-script.c of 2.4 and, for dialect 2.3, of 2.3.21.
 """
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.lua.runtime import LuaState, Step, StepKind, text_from_lua
+from dispatcher.protocol.errors import LualoftError
+from workers.api.dialects import DIALECTS
+from workers.lua.runtime import StepKind, text_from_lua
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Generator, Mapping
 
-    from dispatcher.protocol.invocation import ScriptPackage
+    from workers.lua.runtime import LuaState, Step
+    from workers.lua.script_source import ScriptSource
 
-
-class _Stage(Enum):
-    MAIN = "main"
-    INIT = "init"
-    READY = "ready"
+#: How upstream writes "as many results as there are".
+MULTIPLE_RESULTS: Final = -1
 
 
-#: What `load` and `resume_load` return once the script is loaded.
-READY: Final[Step] = (StepKind.DONE, 0)
+class ScriptError(LualoftError):
+    """A script that does not load, run or initialise; the text is Dovecot's."""
+
+
+def call_failure(function: str, argument_count: int, text: str, result_count: int = MULTIPLE_RESULTS) -> str:
+    """Word the failure of a call as dlua_pcall does.
+
+    Args:
+        function: name of the called function.
+        argument_count: how many arguments it was given.
+        text: what the FAILED step carried.
+        result_count: how many results the caller asked for.
+    """
+    return f"lua_pcall({function}, {argument_count}, {result_count}) failed: {text}"
+
+
+def no_function(function: str) -> str:
+    """Word the call of something that is no function, as dlua_pcall does."""
+    return f"'{function}' is not a function"
 
 
 class ScriptLife:
-    """One script in one Lua state."""
+    """One script in one state. `init` and `deinit` happen once: a second call does nothing and succeeds."""
 
     def __init__(
-        self,
-        package: ScriptPackage,
-        natives: dict[str, Callable[..., object] | bool | bytes],
-        on_error: Callable[[str], None],
+        self, state: LuaState, source: ScriptSource, *, dialect: str = "2.4", settings: Mapping[str, str] | None = None
     ) -> None:
-        """Make the state; nothing of the script runs yet.
+        self._state = state
+        self._source = source
+        self._dialect = DIALECTS[dialect]
+        self._settings = {name.encode(): value.encode() for name, value in (settings or {}).items()}
+        self._has_begun = False
+        self._has_ended = False
 
-        Args:
-            package: the script.
-            natives: what the `dovecot` table builds on; must not refer to this object.
-            on_error: is given the text of a failed script_deinit, which nobody waits for.
+    def load(self) -> None:
+        """Compile the script; nothing in it runs.
+
+        Raises:
+            ScriptError: `lua_load(NAME) failed: …`, NAME being `<string>` for a script given as a string.
         """
-        self._package = package
-        self._on_error = on_error
-        self.state = LuaState(package.lua, natives, package.max_memory_bytes)
-        self._stage = _Stage.MAIN
-
-    def load(self) -> Step:
-        """Compile and run up to the first wait: READY, FAILED with a text, or PARKED."""
-        message = self.state.compile(self._source(), self._chunk_name())
+        message = self._state.compile(self._source.text, self._source.chunk_name)
         if message:
-            return StepKind.FAILED, f"lua_load({self._load_name()}) failed: {message}".encode()
-        return self._after(self.state.start_main())
+            raise ScriptError(f"lua_load({self._source.load_name}) failed: {message}")
 
-    def resume_load(self, coroutine: object, values: tuple[Any, ...]) -> Step:
-        """Go on with loading after an operation."""
-        return self._after(self.state.resume(coroutine, values))
+    def init(self) -> Generator[Step, tuple[Any, ...], None]:
+        """Run the main chunk, then `script_init` if it is a function.
 
-    def close(self) -> None:
-        """Run script_deinit, even after a failed load; its failure is only reported."""
-        if not self.state.has_function(b"script_deinit"):
+        Raises:
+            ScriptError: the first of them that failed. A second `init` succeeds all the same, as Dovecot's does.
+        """
+        if self._has_begun:
             return
-        step = self.state.start(b"script_deinit", [])
-        if step[0] == StepKind.FAILED:
-            self._on_error(f"script_deinit() failed: lua_pcall(script_deinit, 0, 0) failed: {text_from_lua(step[1])}")
-        elif step[0] == StepKind.PARKED:
-            self._on_error("script_deinit() failed: it may not wait for anything")
+        self._has_begun = True
+        done = yield from _to_end(self._state, self._state.start_main())
+        if done[0] == StepKind.FAILED:
+            raise ScriptError(f"lua_pcall({self._source.name}) failed: {text_from_lua(done[1])}")
+        if not self._state.has_function(b"script_init"):
+            return
+        args = [self._settings] if self._dialect.gives_settings_to_init else []
+        done = yield from _to_end(self._state, self._state.start(b"script_init", args))
+        self._check_init(done, len(args))
 
-    def _after(self, step: Step) -> Step:
-        if step[0] == StepKind.PARKED:
-            return step
-        if step[0] == StepKind.FAILED:
-            return StepKind.FAILED, self._failure(text_from_lua(step[1])).encode()
-        if self._stage is _Stage.MAIN and self.state.has_function(b"script_init"):
-            self._stage = _Stage.INIT
-            return self._after(self.state.start(b"script_init", self._init_arguments()))
-        if self._stage is _Stage.INIT and self._package.dialect == "2.3":
-            refusal = _refusal_of_23(step)
-            if refusal:
-                return StepKind.FAILED, refusal.encode()
-        self._stage = _Stage.READY
-        return READY
+    def deinit(self) -> Generator[Step, tuple[Any, ...], None]:
+        """Call `script_deinit` if it is a function, also after a failed init. A failure is logged, nothing else."""
+        if self._has_ended or not self._state.has_function(b"script_deinit"):
+            return
+        self._has_ended = True
+        done = yield from _to_end(self._state, self._state.start(b"script_deinit", []))
+        if done[0] == StepKind.FAILED:
+            failure = call_failure("script_deinit", 0, text_from_lua(done[1]), result_count=0)
+            self._state.log_on_script_event(b"error", f"script_deinit() failed: {failure}".encode())
 
-    def _init_arguments(self) -> list[Any]:
-        if self._package.dialect == "2.3":
-            return []
-        return [{key.encode(): value.encode() for key, value in self._package.settings.items()}]
-
-    def _failure(self, text: str) -> str:
-        if self._stage is _Stage.MAIN:
-            return f"lua_pcall({self._package.name}) failed: {text}"
-        return f"lua_pcall(script_init, {len(self._init_arguments())}, 0) failed: {text}"
-
-    def _source(self) -> bytes:
-        source = self._package.source
-        if self._package.origin == "file" and source.startswith(b"#"):
-            # Lua's file loader skips a first line that starts with `#` and keeps the line count.
-            return b"--" + source
-        return source
-
-    def _chunk_name(self) -> bytes:
-        if self._package.origin == "string":
-            return self._package.source
-        prefix = "@" if self._package.origin == "file" else ""
-        return f"{prefix}{self._package.name}".encode()
-
-    def _load_name(self) -> str:
-        return "<string>" if self._package.origin == "string" else self._package.name
+    def _check_init(self, done: Step, argument_count: int) -> None:
+        result_count = 0 if self._dialect.gives_settings_to_init else 1
+        if done[0] == StepKind.FAILED:
+            raise ScriptError(call_failure("script_init", argument_count, text_from_lua(done[1]), result_count))
+        if self._dialect.gives_settings_to_init:
+            return
+        _, count, *results = done
+        result = results[0] if count else None
+        if not isinstance(result, int) or isinstance(result, bool):
+            raise ScriptError("script_init() returned non-number")
+        if result != 0:
+            raise ScriptError("Script init failed")
 
 
-def _refusal_of_23(step: Step) -> str:
-    """Dovecot 2.3: script_init must return the integer 0."""
-    result = step[2] if len(step) > 2 else None  # noqa: PLR2004 - kind and count stand before the results
-    if not isinstance(result, int | float) or isinstance(result, bool) or result != int(result):
-        return "script_init() returned non-number"
-    return "Script init failed" if result != 0 else ""
+def _to_end(state: LuaState, step: Step) -> Generator[Step, tuple[Any, ...], Step]:
+    while step[0] == StepKind.PARKED:
+        try:
+            values = yield step
+        except GeneratorExit:
+            # The driver gave up: nothing of the coroutine will run again.
+            state.cancel(step[1])
+            raise
+        step = state.resume(step[1], values)
+    return step

@@ -108,9 +108,32 @@ async def test_slot_comes_back_after_its_time_when_nothing_is_answered():
     wire.add(2)
     await turn()
     wire.add(1)
+    wire.coalescer.written(wire.sent[0][1])
     while len(wire.sent) < 3:
         await turn()
     assert [1, 1, 1] == wire.sizes
+
+
+@scenario
+async def test_slot_does_not_come_back_by_time_while_its_chunk_is_being_written():
+    wire = Wire(slot_return_s=0.0)
+    wire.add(2)
+    await turn()
+    wire.add(1)
+    for _ in range(10):
+        await turn()
+    assert [1, 1] == wire.sizes
+
+
+@scenario
+async def test_slot_that_is_back_before_the_write_has_ended_comes_back_once():
+    wire = Wire(slot_return_s=0.0)
+    wire.add(2)
+    await turn()
+    _, slot = wire.sent[0]
+    wire.coalescer.answered(slot)
+    wire.coalescer.written(slot)
+    assert slot.timer is None
 
 
 @scenario

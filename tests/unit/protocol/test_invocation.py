@@ -68,3 +68,12 @@ def test_repr_of_a_package_shows_no_source_and_no_setting():
     package = ScriptPackage(1, "auth", "file", b"local key = 's3cret'", "2.4", "5.4", {"api": "t0ken"}, 0)
     assert "s3cret" not in repr(package)
     assert "t0ken" not in repr(package)
+
+
+class Number(float):
+    """A number of somebody's library."""
+
+
+def test_subclasses_travel_as_the_plain_type():
+    (value,) = normalise_arguments([[Number(1.5)]])
+    assert [float] == [type(item) for item in value]

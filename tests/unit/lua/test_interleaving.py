@@ -1,0 +1,123 @@
+"""Calls that wait in one state: whatever the order in which they go on, nothing of one reaches another."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.lua.states import make_state
+from workers.lua.runtime import StepKind
+
+SCRIPT = b"""
+local function plain(id, rounds)
+   local event, seen = dovecot.event():append_log_prefix(id .. ": "):add_str("id", id), {}
+   for round = 1, rounds do
+      local answer = dovecot.wait(id, round)
+      seen[#seen + 1] = answer
+      event:log_info(id .. "/" .. answer)
+   end
+   return id, table.concat(seen, ",")
+end
+
+local function in_pcall(id, rounds)
+   return select(2, pcall(plain, id, rounds)), select(3, pcall(plain, id, 0))
+end
+
+local function in_coroutine(id, rounds)
+   return coroutine.wrap(function() return plain(id, rounds) end)()
+end
+
+local function in_generator(id, rounds)
+   local seen = {}
+   local generate = coroutine.wrap(function()
+      for round = 1, rounds do
+         coroutine.yield((dovecot.wait(id, round)))
+      end
+   end)
+   for _ = 1, rounds do
+      local answer = generate()
+      seen[#seen + 1] = answer
+      dovecot.event():append_log_prefix(id .. ": "):log_info(id .. "/" .. answer)
+   end
+   return id, table.concat(seen, ",")
+end
+
+local shapes = { plain, in_coroutine, in_generator }
+function f(shape, id, rounds) return shapes[shape](id, rounds) end
+"""
+
+CALLS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4)), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize("version", ["5.1", "5.3", "5.4", "5.5", "luajit"])
+@settings(max_examples=40, deadline=None)
+@given(calls=CALLS, order=st.randoms(use_true_random=False))
+def test_calls_never_mix(version, calls, order):
+    running = ""
+    logged = []
+    state = make_state(SCRIPT, version, log=lambda _level, text: logged.append((running, text)))
+    parked, results, answers = {}, {}, {}
+
+    def settle(name, step):
+        if step[0] == StepKind.PARKED:
+            parked[name] = step
+        else:
+            results[name] = step
+
+    for number, (shape, rounds) in enumerate(calls):
+        running = f"call{number}"
+        answers[running] = []
+        settle(running, state.start(b"f", [shape, running.encode(), rounds]))
+    while parked:
+        running = order.choice(sorted(parked))
+        step = parked.pop(running)
+        assert running.encode() == step[3]
+        answer = b"%s-%d" % (running.encode(), len(answers[running]))
+        answers[running].append(answer)
+        settle(running, state.resume(step[1], (answer,)))
+
+    for name, given_answers in answers.items():
+        assert (StepKind.DONE, 2, name.encode(), b",".join(given_answers)) == results[name]
+        expected = [b"%s: %s/%s" % (name.encode(), name.encode(), answer) for answer in given_answers]
+        assert expected == [text for owner, text in logged if owner == name]
+
+
+def test_a_coroutine_that_waits_is_normal_to_everybody_else():
+    script = b"""
+    function f() shared = coroutine.create(function() return dovecot.wait(5) end) return coroutine.resume(shared) end
+    function g()
+       return coroutine.status(shared), select(2, coroutine.resume(shared)), select(2, pcall(coroutine.close, shared))
+    end
+    function h() return coroutine.status(shared) end"""
+    state = make_state(script)
+    parked = state.start(b"f", [])
+    assert StepKind.PARKED == parked[0]
+    expected = (b"normal", b"cannot resume non-suspended coroutine", b"cannot close a normal coroutine")
+    assert (StepKind.DONE, 3, *expected) == state.start(b"g", [])
+    assert (StepKind.DONE, 2, True, 5) == state.resume(parked[1], (5,))
+    assert (StepKind.DONE, 1, b"dead") == state.start(b"h", [])
+
+
+def test_a_wrapped_coroutine_that_waits_cannot_be_called_by_another():
+    script = b"""
+    shared = coroutine.wrap(function() return dovecot.wait(5) end)
+    function f() return shared() end
+    function g() return (select(2, pcall(function() shared() end))) end"""
+    state = make_state(script)
+    parked = state.start(b"f", [])
+    assert (StepKind.DONE, 1, b"t.lua:4: cannot resume non-suspended coroutine") == state.start(b"g", [])
+    assert (StepKind.DONE, 1, 5) == state.resume(parked[1], (5,))
+
+
+def test_a_cancelled_call_closes_its_variables():
+    logged = []
+    script = b"""
+    function f()
+       local x <close> = setmetatable({}, { __close = function() dovecot.i_info("closed") end })
+       dovecot.wait()
+    end"""
+    state = make_state(script, log=lambda _level, text: logged.append(text))
+    parked = state.start(b"f", [])
+    state.cancel(parked[1])
+    assert [b"closed"] == logged

@@ -1,0 +1,180 @@
+-- calls: one coroutine per call; a slow operation parks it and Python resumes it later.
+--
+-- runtime.py calls start, start_main, resume and cancel; files of workers/api call host.await. Each step returns to
+-- Python (DONE, count, values…), (FAILED, text), (NO_FUNCTION, 0) or (PARKED, coroutine, operation, arguments…).
+
+local host = ...
+local raw = host.raw
+local create, resume_raw, status, yield, close = raw.create, raw.resume, raw.status, raw.yield, raw.close
+local traceback, pcall = raw.traceback, raw.pcall
+local error, rawequal, rawget, select, type, collectgarbage, tostring =
+   error, rawequal, rawget, select, type, collectgarbage, tostring
+local globals = _G
+local is_restricted = host.native.profile == "restricted"
+local DONE, FAILED, NO_FUNCTION, PARKED = host.DONE, host.FAILED, host.NO_FUNCTION, host.PARKED
+
+-- A yield that carries this mark is an operation; any other yield is the script's own. Compared with rawequal only:
+-- `==` would hand the mark to an __eq of the script.
+local PARK = {}
+host.PARK = PARK
+
+-- A resume that carries this mark makes the operation raise instead of return.
+local REFUSE = {}
+host.REFUSE = REFUSE
+
+-- pending.record is the passthrough event that nobody has logged yet (workers/api/passthrough.lua).
+local pending = {}
+host.pending = pending
+
+------------------------------------------------------------------------------------------------------------
+-- Waiting
+
+local function answer(...)
+   if rawequal((...), REFUSE) then
+      error((select(2, ...)), 0)
+   end
+   return ...
+end
+
+-- Hands the operation `name` to the engine and returns its results. Called by workers/api, never by scripts.
+-- Raises Lua's own error where Lua cannot yield (inside string.gsub, a finaliser, on 5.1 a metamethod).
+function host.await(name, ...)
+   if pending.record then
+      host.abort_passthrough()
+   end
+   return answer(yield(PARK, name, ...))
+end
+
+------------------------------------------------------------------------------------------------------------
+-- Errors
+
+-- What debug.traceback is at this moment; false where the script has put something else there than a function.
+local function message_handler()
+   if is_restricted then
+      return traceback
+   end
+   local library = rawget(globals, "debug")
+   local handler = type(library) == "table" and rawget(library, "traceback")
+   return type(handler) == "function" and handler
+end
+
+-- Lua's tostring for strings and numbers; upstream prints a C NULL for everything else.
+local function c_text(value)
+   local kind = type(value)
+   if kind == "string" or kind == "number" then
+      return value .. ""
+   end
+   return "(null)"
+end
+
+-- The text of a failed call: the message handler's result if it gives one, else the error itself.
+-- A handler of the script's own runs as a coroutine, because it may do anything, waiting included.
+local function error_text(co, object)
+   local handler = message_handler()
+   if not handler then
+      return c_text(object)
+   end
+   if handler == traceback then
+      return c_text(traceback(co, object))
+   end
+   local handling = create(handler)
+   local ok, text = resume_raw(handling, object)
+   if ok and status(handling) == "dead" then
+      return c_text(text)
+   end
+   return c_text(object)
+end
+
+-- To-be-closed variables of a call that ended early are closed, as leaving their block would have done.
+local function close_early(co)
+   if close then
+      pcall(close, co)
+   end
+end
+
+------------------------------------------------------------------------------------------------------------
+-- Steps
+
+local function failed(co, object)
+   local text = error_text(co, object)
+   close_early(co)
+   if pending.record then
+      host.abort_passthrough()
+   end
+   return FAILED, text
+end
+
+local function step(co, ok, mark, ...)
+   if not ok then
+      return failed(co, mark)
+   end
+   if status(co) == "dead" then
+      if pending.record then
+         host.abort_passthrough()
+      end
+      return DONE, select("#", mark, ...), mark, ...
+   end
+   if rawequal(mark, PARK) then
+      return PARKED, co, ...
+   end
+   -- Only C code yields here: coroutine.yield itself raises (coroutines.lua).
+   return failed(co, "attempt to yield from outside a coroutine")
+end
+
+-- A function without results still passes one nil to `step`; this keeps the count honest.
+local function first_step(co, ok, ...)
+   if ok and select("#", ...) == 0 and status(co) == "dead" then
+      if pending.record then
+         host.abort_passthrough()
+      end
+      return DONE, 0
+   end
+   return step(co, ok, ...)
+end
+
+function host.start(name, ...)
+   local fn = rawget(globals, name)
+   if type(fn) ~= "function" then
+      return NO_FUNCTION, 0
+   end
+   local co = create(fn)
+   return first_step(co, resume_raw(co, ...))
+end
+
+function host.resume(co, ...)
+   return first_step(co, resume_raw(co, ...))
+end
+
+-- Ends a parked call whose results nobody waits for any more.
+function host.cancel(co)
+   if status(co) == "suspended" then
+      close_early(co)
+   end
+end
+
+function host.has_function(name)
+   return type(rawget(globals, name)) == "function"
+end
+
+-- Memory in use, in kilobytes (Lua 5.2 returns a second number).
+function host.memory_kb()
+   return (collectgarbage("count"))
+end
+
+------------------------------------------------------------------------------------------------------------
+-- Loading
+
+local main_chunk
+
+-- Compiles without running. Returns nil, or Lua's message.
+function host.compile(source, chunk_name)
+   local message
+   main_chunk, message = host.compile_text(source, chunk_name)
+   return message and tostring(message)
+end
+
+function host.start_main()
+   local co = create(main_chunk)
+   main_chunk = nil
+   return first_step(co, resume_raw(co))
+end

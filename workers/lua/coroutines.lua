@@ -1,0 +1,136 @@
+-- coroutines: the library `coroutine`, in which operations pass through coroutines that the script made itself.
+--
+-- Dovecot's waiting calls fail there (`lua TLS table for thread … is not a table`); here the operation travels up
+-- through every resume to the engine and its results travel down again. To the script a coroutine that waits is
+-- "normal": it can be neither resumed nor closed. Mirrors lcorolib.c of each Lua version, its texts included.
+
+local host = ...
+local raw, coroutine = host.raw, rawget(_G, "coroutine")
+local create_raw, resume_raw, yield_raw, status_raw, running_raw, close_raw, isyieldable =
+   raw.create, raw.resume, raw.yield, raw.status, raw.running, raw.close, raw.isyieldable
+local error, rawequal, setmetatable, type = error, rawequal, setmetatable, type
+local PARK, REFUSE = host.PARK, host.REFUSE
+
+-- Nested resumes: Lua 5.1 and LuaJIT do not count them and would run out of C stack. Below Lua's own limit of 200.
+local MAX_DEPTH = 190
+local depth = 0
+
+-- Coroutines that the script made; the others are the host's own, and a raw yield in them would never be answered.
+local made = setmetatable({}, { __mode = "k" })
+host.made_coroutines = made
+
+-- Coroutines whose operation the engine is running.
+local waiting = setmetatable({}, { __mode = "k" })
+
+local enter
+
+local function go_on(co, ...)
+   waiting[co] = nil
+   return enter(co, ...)
+end
+
+local function leave(co, ok, ...)
+   depth = depth - 1
+   if not ok or not rawequal((...), PARK) then
+      return ok, ...
+   end
+   if isyieldable and not isyieldable() then
+      return enter(co, REFUSE, "attempt to yield across a C-call boundary")
+   end
+   waiting[co] = true
+   return go_on(co, yield_raw(...))
+end
+
+-- Resumes `co` until it returns, fails or yields to the script; returns what coroutine.resume would.
+function enter(co, ...)
+   if depth >= MAX_DEPTH then
+      return false, "C stack overflow"
+   end
+   depth = depth + 1
+   return leave(co, resume_raw(co, ...))
+end
+host.enter_coroutine = enter
+
+local function check_coroutine(co)
+   if type(co) ~= "thread" then
+      host.bad_argument(1, "coroutine expected")
+   end
+end
+
+local function create(fn)
+   if type(fn) ~= "function" then
+      host.bad_argument(1, "function expected")
+   end
+   local co = create_raw(fn)
+   made[co] = true
+   return co
+end
+
+coroutine.create = create
+
+function coroutine.resume(co, ...)
+   check_coroutine(co)
+   if waiting[co] then
+      return false, "cannot resume non-suspended coroutine"
+   end
+   return enter(co, ...)
+end
+
+function coroutine.yield(...)
+   local co = running_raw()
+   if co and not made[co] then
+      error("attempt to yield from outside a coroutine", 0)
+   end
+   return yield_raw(...)
+end
+
+function coroutine.status(co)
+   check_coroutine(co)
+   return waiting[co] and "normal" or status_raw(co)
+end
+
+if close_raw then
+   function coroutine.close(co)
+      check_coroutine(co)
+      if waiting[co] then
+         error(host.where() .. "cannot close a normal coroutine", 0)
+      end
+      return close_raw(co)
+   end
+end
+
+-- Lua 5.4 closes the failed coroutine, which may put another error in place of the first.
+local function error_of(co, object)
+   if close_raw and status_raw(co) == "dead" then
+      local ok, closing_error = close_raw(co)
+      if not ok then
+         object = closing_error
+      end
+   end
+   if type(object) == "string" then
+      return host.where() .. object
+   end
+   return object
+end
+
+-- Two steps, so that the wrapper's own frame is still there when the position of its caller is asked for.
+local function raised(co, ok, ...)
+   if ok then
+      return ok, ...
+   end
+   error(error_of(co, (...)), 0)
+end
+
+local function results(_, ...)
+   return ...
+end
+
+function coroutine.wrap(fn)
+   local co = create(fn)
+   return function(...)
+      if waiting[co] then
+         error(host.where() .. "cannot resume non-suspended coroutine", 0)
+      end
+      return results(raised(co, enter(co, ...)))
+   end
+end

@@ -1,0 +1,105 @@
+-- debugging: the library `debug`, with our own functions as closed to it as functions written in C.
+--
+-- Run once per state before the script. Upvalues and locals of our functions lead to the natives and so to Python;
+-- every function of `debug` that hands them out is replaced here. Frames of C functions are closed too: a hook could
+-- read a native from the arguments of the call that it interrupts.
+
+local host = ...
+local debug, package = rawget(_G, "debug"), package
+local is_our_function, getinfo = host.is_our_function, host.raw.getinfo
+local getupvalue, setupvalue, upvalueid, upvaluejoin, getlocal, setlocal =
+   debug.getupvalue, debug.setupvalue, debug.upvalueid, debug.upvaluejoin, debug.getlocal, debug.setlocal
+local getmetatable, setmetatable, python_metatable = debug.getmetatable, debug.setmetatable, host.python_metatable
+local error, rawequal, type = error, rawequal, type
+local file_metatable = debug.getmetatable(io.stdout)
+
+function debug.getupvalue(fn, index)
+   if not is_our_function(fn) then
+      return getupvalue(fn, index)
+   end
+end
+
+function debug.setupvalue(fn, index, value)
+   if not is_our_function(fn) then
+      return setupvalue(fn, index, value)
+   end
+end
+
+if upvalueid then
+   function debug.upvalueid(fn, index)
+      if is_our_function(fn) then
+         return nil
+      end
+      return upvalueid(fn, index)
+   end
+
+   function debug.upvaluejoin(fn, index, other, other_index)
+      if is_our_function(fn) or is_our_function(other) then
+         error("bad argument #2 to 'upvaluejoin' (invalid upvalue index)", 2)
+      end
+      return upvaluejoin(fn, index, other, other_index)
+   end
+end
+
+local function is_closed_frame(info)
+   return info and (info.what == "C" or is_our_function(info.func))
+end
+
+-- Levels count from the caller's view: each of these functions stands between it and Lua's own.
+function debug.getlocal(thread, level, index)
+   if type(thread) == "thread" then
+      if type(level) ~= "function" and is_closed_frame(getinfo(thread, level, "Sf")) then
+         return nil
+      end
+      return getlocal(thread, level, index)
+   end
+   level, index = thread, level
+   if type(level) == "function" then
+      return getlocal(level, index)
+   end
+   if is_closed_frame(getinfo(level + 1, "Sf")) then
+      return nil
+   end
+   -- No tail call: it would take this frame out of the count.
+   local name, value = getlocal(level + 1, index)
+   return name, value
+end
+
+function debug.setlocal(thread, level, index, value)
+   if type(thread) == "thread" then
+      if is_closed_frame(getinfo(thread, level, "Sf")) then
+         return nil
+      end
+      return setlocal(thread, level, index, value)
+   end
+   level, index, value = thread, level, index
+   if is_closed_frame(getinfo(level + 1, "Sf")) then
+      return nil
+   end
+   local name = setlocal(level + 1, index, value)
+   return name
+end
+
+-- Through the metatable of lupa's objects a script could make a Python object of something that is none.
+function debug.getmetatable(value)
+   local metatable = getmetatable(value)
+   if not rawequal(metatable, python_metatable) then
+      return metatable
+   end
+end
+
+function debug.setmetatable(value, metatable)
+   if rawequal(getmetatable(value), python_metatable) then
+      error("cannot change a protected metatable", 2)
+   end
+   return setmetatable(value, metatable)
+end
+
+-- The real registry holds what lupa keeps there. Scripts look for these entries, if for any.
+function debug.getregistry()
+   return { _LOADED = package.loaded, _PRELOAD = package.preload, ["FILE*"] = file_metatable }
+end
+
+function debug.debug()
+   error("debug.debug() would wait for a console and is not available", 0)
+end

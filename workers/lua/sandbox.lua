@@ -1,0 +1,201 @@
+-- sandbox: what a script may load and end, so that it cannot crash the worker or reach into it.
+--
+-- Byte code is refused everywhere: it can crash any Lua. C modules and LuaJIT's ffi are out unless the native flag
+-- `c_modules` is set, and os.exit ends the call instead of the process. Loaded files are read here as text, because
+-- Lua's own file loader takes byte code (on 5.1 even behind a first line that starts with `#`).
+
+local host = ...
+local native, raw = host.native, host.raw
+local load_raw, loadstring_raw, open, setfenv_raw = raw.load, raw.loadstring, raw.open, rawget(_G, "setfenv")
+local concat, error, find, gsub, gmatch, match, pcall, select, sub, type =
+   table.concat, error, string.find, string.gsub, string.gmatch, string.match, pcall, select, string.sub, type
+local globals, os, package = _G, rawget(_G, "os"), rawget(_G, "package")
+
+-- Lua's own words for it.
+local BINARY_REFUSED = "attempt to load a binary chunk (mode is 't')"
+local C_MODULES_OFF = "\n\tC modules are switched off: set c_modules = true in the [lua] section to allow them"
+
+-- Lua 5.5 starts with warnings on: a failing finaliser would write to the worker's standard error.
+if rawget(globals, "warn") then
+   rawget(globals, "warn")("@off")
+end
+
+os.exit = function()
+   error("os.exit() would end the worker and is not available: return or call error() instead", 0)
+end
+
+-- Compiles text under a chunk name; returns the function, or nil and Lua's message. `environment` may be left out.
+-- Lua's own default is not the script's _G (host_globals.lua), so one is always set.
+local function compile(text, chunk_name, environment)
+   if sub(text, 1, 1) == "\27" then
+      return nil, BINARY_REFUSED
+   end
+   if not native.is_lua51 then
+      return load_raw(text, chunk_name, "t", environment or globals)
+   end
+   local chunk, message = loadstring_raw(text, chunk_name)
+   return chunk and setfenv_raw(chunk, environment or globals), message
+end
+host.compile_text = compile
+
+------------------------------------------------------------------------------------------------------------
+-- load, loadstring
+
+-- Lua 5.1 knows no mode: a reader function is drained first so that its first byte can be seen.
+local function drained(reader)
+   local parts = {}
+   while true do
+      local part = reader()
+      if part == nil or part == "" then
+         return concat(parts)
+      end
+      parts[#parts + 1] = part
+   end
+end
+
+local function load_51(reader, chunk_name)
+   if type(reader) ~= "function" then
+      host.bad_argument(1, "function expected, got " .. type(reader))
+   end
+   local ok, text = pcall(drained, reader)
+   if not ok then
+      return nil, text
+   end
+   return compile(text, chunk_name or "=(load)")
+end
+
+local function load_52(...)
+   local chunk, chunk_name, mode = ...
+   if type(mode) == "string" and not find(mode, "t", 1, true) then
+      return nil, "attempt to load a text chunk (mode is '" .. mode .. "')"
+   end
+   if select("#", ...) >= 4 then
+      return load_raw(chunk, chunk_name, "t", (select(4, ...)))
+   end
+   return load_raw(chunk, chunk_name, "t", globals)
+end
+
+globals.load = native.is_lua51 and load_51 or load_52
+
+if loadstring_raw then
+   function globals.loadstring(text, chunk_name)
+      if type(text) == "string" and sub(text, 1, 1) == "\27" then
+         return nil, BINARY_REFUSED
+      end
+      return loadstring_raw(text, chunk_name)
+   end
+end
+
+------------------------------------------------------------------------------------------------------------
+-- loadfile, dofile, and the files that `require` finds
+
+-- What Lua's file loader skips: a byte order mark and a first line that starts with `#` (its line end stays).
+local function without_first_line(text)
+   text = gsub(text, "^\239\187\191", "")
+   if sub(text, 1, 1) == "#" then
+      return match(text, "^[^\n]*(.*)$")
+   end
+   return text
+end
+
+local function load_path(path, environment)
+   local file, message = open(path, "rb")
+   if not file then
+      return nil, "cannot open " .. message
+   end
+   local text
+   text, message = file:read("*a")
+   file:close()
+   if not text then
+      return nil, "cannot read " .. path .. ": " .. (message or "it is no file")
+   end
+   return compile(without_first_line(text), "@" .. path, environment)
+end
+
+function globals.loadfile(path, _, environment)
+   if type(path) ~= "string" then
+      -- Lua would read the standard input, which is the worker's line to its supervisor.
+      return nil, "loadfile() needs the path of a file"
+   end
+   return load_path(path, environment)
+end
+
+function globals.dofile(path)
+   local chunk, message = globals.loadfile(path)
+   if not chunk then
+      error(message, 0)
+   end
+   return chunk()
+end
+
+-- package.searchpath, which Lua 5.1 lacks.
+local function search_path(name, path)
+   local file_name, tried = gsub(name, "%.", "/"), {}
+   for template in gmatch(path, "[^;]+") do
+      local candidate = gsub(template, "%?", (gsub(file_name, "%%", "%%%%")))
+      local file = open(candidate, "rb")
+      if file then
+         file:close()
+         return candidate
+      end
+      tried[#tried + 1] = "\n\tno file '" .. candidate .. "'"
+   end
+   return nil, concat(tried)
+end
+
+-- Lua 5.4 puts a line break in front of each searcher's text itself.
+local function as_searcher_text(text)
+   if native.joins_searchers then
+      return (gsub(text, "^\n\t", ""))
+   end
+   return text
+end
+
+local function lua_file_searcher(name)
+   if type(package.path) ~= "string" then
+      error("'package.path' must be a string", 0)
+   end
+   local path, tried = search_path(name, package.path)
+   if not path then
+      return as_searcher_text(tried)
+   end
+   local chunk, message = load_path(path)
+   if not chunk then
+      error("error loading module '" .. name .. "' from file '" .. path .. "':\n\t" .. message, 0)
+   end
+   return chunk, path
+end
+
+local searchers = package.searchers or package.loaders
+searchers[2] = lua_file_searcher
+if native.lua_path and native.lua_path ~= "" then
+   package.path = native.lua_path .. ";" .. package.path
+end
+
+------------------------------------------------------------------------------------------------------------
+-- Code that is not Lua
+
+if not native.c_modules then
+   package.cpath = ""
+   package.loadlib = nil
+   package.preload.ffi = nil
+   package.loaded.ffi = nil
+   searchers[4] = nil
+   searchers[3] = function()
+      return as_searcher_text(C_MODULES_OFF)
+   end
+else
+   package.cpath = native.c_path
+   package.path = package.path .. ";" .. native.shared_path
+end
+
+-- Our own files need what this takes away.
+host.at_end(function()
+   if native.profile ~= "restricted" then
+      return
+   end
+   globals.os = { time = os.time, clock = os.clock, date = os.date, difftime = os.difftime }
+   globals.io, globals.debug = nil, nil
+   package.loaded.os, package.loaded.io, package.loaded.debug = globals.os, nil, nil
+   package.loadlib = nil
+end)

@@ -1,0 +1,42 @@
+"""What the Lua state of a script is given by its worker: where to log, what to expand, what it may load.
+
+The engine makes one set per script. Nothing in it may refer to a Lua state or an instance: a cycle through Lua is never
+collected.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from workers.api.var_expand.error import VarExpandError
+from workers.api.var_expand.expansion import expand
+from workers.api.var_expand.providers import standard_providers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dispatcher.protocol.invocation import ScriptPackage
+    from dispatcher.protocol.settings import LuaSettings
+    from workers.call_log import CallLog
+    from workers.lua.runtime import Native
+
+
+def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[ScriptPackage], dict[str, Native]]:
+    """Return a function that makes the natives of a package."""
+    # The pool starts its workers without our own variables, so no key of ours is in there.
+    providers = standard_providers(os.environb)
+
+    def var_expand(template: bytes) -> tuple[bool, bytes]:
+        try:
+            return True, expand(template, {}, providers)
+        except VarExpandError as exc:
+            return False, exc.detail
+
+    shared: dict[str, Native] = {
+        "c_modules": lua.c_modules,
+        "profile": lua.profile.encode(),
+        "lua_path": lua.path.encode(),
+        "var_expand": var_expand,
+    }
+    return lambda package: {**shared, **call_log.natives(package.name)}

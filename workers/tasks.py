@@ -1,0 +1,172 @@
+"""What runs as coroutine steps in the engine: an invocation, the loading of a script, its unloading.
+
+Each task goes from step to step; when a step parks, the engine runs the operation and goes on with its results. Tasks
+decide what an end means; the engine decides when.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from dispatcher.protocol.outcome import Outcome, OutcomeKind
+from workers.lua.marshal import MarshalError
+from workers.lua.runtime import StepKind, text_from_lua
+from workers.lua.script_life import ScriptError, call_failure, no_function
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from dispatcher.protocol.invocation import Invocation
+    from dispatcher.protocol.outcome import LogLine
+    from workers.instances import Instance
+    from workers.lua.runtime import LuaState, Step
+    from workers.work import TakenChunk
+
+#: What Lua says when its memory cap is reached.
+_NO_MEMORY: Final = b"not enough memory"
+
+#: Seconds that script_init or script_deinit may take, waits included.
+LIFE_LIMIT_S: Final = 30.0
+
+
+class Scheduler(Protocol):
+    """What tasks need of the engine."""
+
+    @property
+    def max_result_bytes(self) -> int:
+        """Cap of a call's results."""
+
+    def park(self, task: Task, step: Step, state: LuaState) -> None:
+        """Run the operation of a PARKED step and go on with the task afterwards."""
+
+    def answer(self, chunk: TakenChunk, outcome: Outcome) -> None:
+        """Deliver an outcome."""
+
+
+class Task(Protocol):
+    """Something that goes on after an operation."""
+
+    #: Seconds since the epoch; past it a parked task is ended.
+    deadline_unix_s: float
+    #: Lines that it logged; None while there are none.
+    logs: list[LogLine] | None
+
+    def go_on(self, coroutine: object, values: tuple[Any, ...]) -> None:
+        """Take the results of the operation."""
+
+    def expire(self, coroutine: object) -> None:
+        """End: the deadline passed while it was parked."""
+
+
+class CallTask:
+    """One invocation inside a ready instance."""
+
+    __slots__ = ("_chunk", "_instance", "_invocation", "_scheduler", "_started_unix_s", "deadline_unix_s", "logs")
+
+    def __init__(self, invocation: Invocation, chunk: TakenChunk, instance: Instance, scheduler: Scheduler) -> None:
+        self._invocation = invocation
+        self._chunk = chunk
+        self._instance = instance
+        self._scheduler = scheduler
+        self._started_unix_s = 0.0
+        self.deadline_unix_s = invocation.deadline_unix_s
+        self.logs: list[LogLine] | None = None
+
+    def begin(self) -> None:
+        """Call the function."""
+        self._started_unix_s = time.time()
+        self._instance.call_count += 1
+        self._after(self._instance.state.start(self._invocation.function.encode(), self._invocation.args))
+
+    def go_on(self, coroutine: object, values: tuple[Any, ...]) -> None:
+        """Resume the coroutine with the operation's results."""
+        self._after(self._instance.state.resume(coroutine, values))
+
+    def expire(self, coroutine: object) -> None:
+        """Answer in time; what the operation still brings is thrown away."""
+        self._instance.state.cancel(coroutine)
+        self._end(OutcomeKind.DEADLINE_EXCEEDED, "the deadline passed while the script waited")
+
+    def _after(self, step: Step) -> None:
+        kind = step[0]
+        if kind == StepKind.DONE:
+            self._end_ok(step)
+        elif kind == StepKind.FAILED:
+            self._end_failed(step[1])
+        elif kind == StepKind.PARKED:
+            self._scheduler.park(self, step, self._instance.state)
+        else:
+            self._end(OutcomeKind.NO_SUCH_FUNCTION, no_function(self._invocation.function))
+
+    def _end_ok(self, step: Step) -> None:
+        try:
+            values = self._instance.state.values_of(step, self._scheduler.max_result_bytes)
+        except MarshalError as exc:
+            self._end(OutcomeKind.SCRIPT_ERROR, f"'{self._invocation.function}': {exc}")
+        else:
+            self._end(OutcomeKind.OK, "", values)
+
+    def _end_failed(self, text: bytes) -> None:
+        cap_bytes = self._instance.package.max_memory_bytes
+        if _NO_MEMORY in text and cap_bytes:
+            self._end(OutcomeKind.MEMORY_LIMIT, f"the script needs more than its {cap_bytes} bytes of memory")
+            return
+        name, count = self._invocation.function, len(self._invocation.args)
+        self._end(OutcomeKind.SCRIPT_ERROR, call_failure(name, count, text_from_lua(text)))
+
+    def _end(self, kind: OutcomeKind, error: str, values: list[Any] | None = None) -> None:
+        self._instance.call_count -= 1
+        queue_ms = max(0.0, (self._started_unix_s - self._invocation.submitted_unix_s) * 1000)
+        run_ms = max(0.0, (time.time() - self._started_unix_s) * 1000)
+        outcome = Outcome(self._invocation.id, kind, values or [], error, self.logs or [], queue_ms, run_ms)
+        self._scheduler.answer(self._chunk, outcome)
+
+
+class LifeTask:
+    """The steps of `script_init` or `script_deinit`."""
+
+    def __init__(
+        self,
+        steps: Generator[Step, tuple[Any, ...], None],
+        state: LuaState,
+        scheduler: Scheduler,
+        on_end: Callable[[str], None],
+    ) -> None:
+        """Set up without running.
+
+        Args:
+            steps: from ScriptLife.init or ScriptLife.deinit.
+            state: where they run.
+            scheduler: the engine.
+            on_end: is given why it failed, or an empty text.
+        """
+        self._steps = steps
+        self._state = state
+        self._scheduler = scheduler
+        self._on_end = on_end
+        self.deadline_unix_s = time.time() + LIFE_LIMIT_S
+        self.logs: list[LogLine] | None = None
+
+    def begin(self) -> None:
+        """Run to the first wait or the end."""
+        self._advance(lambda: next(self._steps))
+
+    def go_on(self, _coroutine: object, values: tuple[Any, ...]) -> None:
+        """Run on with the operation's results."""
+        self._advance(lambda: self._steps.send(values))
+
+    def expire(self, _coroutine: object) -> None:
+        """Give up."""
+        self._steps.close()
+        self._on_end(f"it still waited after {LIFE_LIMIT_S:g} s")
+
+    def _advance(self, move: Callable[[], Step]) -> None:
+        try:
+            step = move()
+        except StopIteration:
+            self._on_end("")
+        except ScriptError as exc:
+            self._on_end(str(exc))
+        else:
+            self._scheduler.park(self, step, self._state)
