@@ -44,5 +44,6 @@ files["workers/lua/**/*.lua"] = prelude
 files["workers/api/**/*.lua"] = prelude
 files["tests/conformance/modules/**/*.lua"] = { std = "lua54", globals = { "show", "same", "attempt" }, read_globals = { "loadstring" } }
 files["dispatcher/**/*.lua"] = redis_side
+files["workers/*.lua"] = redis_side
 files["workers/dict/**/*.lua"] = redis_side
 files["tests/integration/**/*.lua"] = redis_side

@@ -119,8 +119,14 @@ class Dispatcher:
         outcomes = self._dispatcher.map(
             calls, ordered=ordered, in_flight=in_flight, deadline_s=deadline_s, queue=queue, idempotent=idempotent
         )
-        while batch := self._wait(_take(outcomes, MAP_BATCH)):
+        failure: Exception | None = None
+        while failure is None:
+            batch, failure = self._wait(_take(outcomes, MAP_BATCH))
             yield from batch
+            if not batch:
+                break
+        if failure is not None:
+            raise failure
 
     def _wait(self, work: Any) -> Any:  # noqa: ANN401 - any coroutine and its result
         self._refuse_own_thread()
@@ -148,10 +154,16 @@ class Dispatcher:
         self._loop.close()
 
 
-async def _take(outcomes: AsyncIterator[tuple[Call, Outcome]], count: int) -> list[tuple[Call, Outcome]]:
+async def _take(
+    outcomes: AsyncIterator[tuple[Call, Outcome]], count: int
+) -> tuple[list[tuple[Call, Outcome]], Exception | None]:
+    """Take up to `count`; what went wrong after the last one is returned beside them, so that they are not lost."""
     batch: list[tuple[Call, Outcome]] = []
-    async for pair in outcomes:
-        batch.append(pair)
-        if len(batch) == count:
-            break
-    return batch
+    try:
+        async for pair in outcomes:
+            batch.append(pair)
+            if len(batch) == count:
+                break
+    except Exception as exc:  # noqa: BLE001 - raised by the caller, after the batch
+        return batch, exc
+    return batch, None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.protocol.codec import encode_package
-from dispatcher.protocol.errors import ScriptNotFoundError, ScriptUnreadableError
+from dispatcher.protocol.errors import ArgumentError, ScriptNotFoundError, ScriptUnreadableError
 from dispatcher.protocol.invocation import SCHEMA_VERSION, ScriptPackage
 
 if TYPE_CHECKING:
@@ -25,6 +25,17 @@ RECHECK_S: Final = 1.0
 
 #: The largest source that is accepted; a script is read into memory whole.
 MAX_SOURCE_BYTES: Final = 64 * 1024 * 1024
+
+#: Where a script may come from.
+ORIGINS: Final = ("file", "string", "stream")
+#: The Dovecot lines that a script may be written for.
+DIALECTS: Final = ("2.3", "2.4")
+#: The Luas that may run it.
+LUA_VERSIONS: Final = ("5.1", "5.2", "5.3", "5.4", "5.5", "luajit")
+
+#: A Lua state alone takes about 130 kB; below this a cap would only make scripts fail to load.
+MIN_MEMORY_BYTES: Final = 1024 * 1024
+MAX_MEMORY_BYTES: Final = 2**40
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,22 @@ class Script:
     settings: dict[str, str] = field(default_factory=dict, repr=False)
     #: Cap of the Lua state's memory; 0 means none.
     max_memory_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no worker could load.
+
+        Raises:
+            ArgumentError: names the field and what is allowed.
+        """
+        for field_name, value, allowed in (
+            ("origin", self.origin, ORIGINS),
+            ("dialect", self.dialect, DIALECTS),
+            ("lua", self.lua, LUA_VERSIONS),
+        ):
+            if value not in allowed:
+                raise ArgumentError(f"script {field_name} must be one of {', '.join(allowed)}, not {value!r}")
+        if self.max_memory_bytes != 0 and not MIN_MEMORY_BYTES <= self.max_memory_bytes <= MAX_MEMORY_BYTES:
+            raise ArgumentError(f"script max_memory_bytes must be 0 or {MIN_MEMORY_BYTES} to {MAX_MEMORY_BYTES}")
 
     @classmethod
     def from_file(cls, path: str | Path, options: ScriptSettings | None = None, lua: str = "5.4") -> Script:

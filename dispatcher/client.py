@@ -17,10 +17,11 @@ from dispatcher.coalescer import Coalescer, Pending, Slot
 from dispatcher.deadlines import BUCKET_S, Deadlines
 from dispatcher.link import Link
 from dispatcher.mapping import map_calls
-from dispatcher.protocol.codec import encode_invocation
+from dispatcher.protocol.codec import CHUNK_ENVELOPE_BYTES, encode_invocation
 from dispatcher.protocol.errors import ArgumentError
 from dispatcher.protocol.invocation import Invocation, normalise_arguments
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
+from dispatcher.protocol.rq_job import check_queue_name
 from dispatcher.sender import Outgoing
 
 if TYPE_CHECKING:
@@ -55,11 +56,21 @@ class Call(NamedTuple):
 class _Asked:
     """A call that waits for its outcome."""
 
-    __slots__ = ("bucket", "chunk_number", "future", "is_idempotent", "pending", "queue", "slot")
+    __slots__ = ("bucket", "chunk_number", "future", "is_idempotent", "package", "pending", "queue", "slot")
 
-    def __init__(self, future: asyncio.Future[Outcome], pending: Pending, queue: str, *, is_idempotent: bool) -> None:
+    def __init__(
+        self,
+        future: asyncio.Future[Outcome],
+        pending: Pending,
+        package: tuple[bytes, bytes],
+        queue: str,
+        *,
+        is_idempotent: bool,
+    ) -> None:
         self.future = future
         self.pending = pending
+        #: (package id, encoded package) of its script.
+        self.package = package
         self.queue = queue
         self.is_idempotent = is_idempotent
         self.bucket = 0
@@ -91,6 +102,8 @@ class AsyncDispatcher:
             UnavailableError: Redis does not answer.
             SettingsError: the address or the key cannot be used.
         """
+        if self._is_closed:
+            raise RuntimeError("a dispatcher is entered once: make a new one")
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self._expire)
         self._link = Link(self._all_settings, self._dispatcher_id, self)
@@ -160,14 +173,24 @@ class AsyncDispatcher:
 
         It is already done past the cap, as `queue_full`, and once the dispatcher is closed, as `unavailable`.
         """
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError("a dispatcher belongs to the event loop in which it was entered")
+        if not isinstance(function, str):
+            raise ArgumentError(f"function must be a name as text, not {type(function).__name__}")
         found = script if isinstance(script, Script) else self._catalog.find(script)
-        package_id, package = found.packed
+        coalescer = self._coalescer(queue or self._settings.queue)
         # Before anything is noted down: a call that cannot have a deadline would never leave the books again.
         wait_s = self._settings.deadline_s if deadline_s is None else _checked_deadline(deadline_s)
         call_id = next(self._ids)
         now_unix_s = time.time()
         invocation = Invocation(
-            call_id, package_id, function, normalise_arguments(args), now_unix_s + wait_s, now_unix_s, idempotent
+            call_id,
+            found.packed[0],
+            function,
+            normalise_arguments(args),
+            now_unix_s + wait_s,
+            now_unix_s,
+            bool(idempotent),
         )
         data = encode_invocation(invocation, self._settings.max_invocation_bytes)
         future: asyncio.Future[Outcome] = self._loop.create_future()
@@ -177,12 +200,17 @@ class AsyncDispatcher:
         if not self._has_room(len(data)):
             future.set_result(self._queue_full(call_id))
             return future
-        self._link.know_package(package_id, package)
-        asked = _Asked(future, Pending(call_id, data), queue or self._settings.queue, is_idempotent=idempotent)
+        asked = _Asked(
+            future,
+            Pending(call_id, data),
+            found.packed,
+            queue or self._settings.queue,
+            is_idempotent=bool(idempotent),
+        )
         self._asked[call_id] = asked
         self._asked_bytes += len(data)
         asked.bucket = self._deadlines.add(call_id, self._loop.time() + wait_s)
-        self._coalescer(asked.queue).add(asked.pending)
+        coalescer.add(asked.pending)
         return future
 
     def map(
@@ -282,17 +310,19 @@ class AsyncDispatcher:
     def _send(self, queue: str, chunk: list[Pending], slot: Slot) -> None:
         number = self._link.next_number()
         alive, last_bucket = [], 0
+        packages: dict[bytes, bytes] = {}
         for pending in chunk:
             asked = self._asked.get(pending.invocation_id)
             if asked is not None:
                 asked.slot, asked.chunk_number = slot, number
                 alive.append(pending)
+                packages[asked.package[0]] = asked.package[1]
                 last_bucket = max(last_bucket, asked.bucket)
         if not alive:
             self._coalescers[queue].release(slot)
             return
         keep_s = int(last_bucket * BUCKET_S - self._loop.time()) + KEEP_AFTER_DEADLINE_S
-        self._link.send(Outgoing(queue, number, alive, slot, keep_s))
+        self._link.send(Outgoing(queue, number, alive, packages, slot, keep_s))
 
     def _expire(self, call_ids: set[int]) -> None:
         for call_id in call_ids:
@@ -308,10 +338,11 @@ class AsyncDispatcher:
     def _coalescer(self, queue: str) -> Coalescer:
         coalescer = self._coalescers.get(queue)
         if coalescer is None:
+            check_queue_name(queue)
             coalescer = self._coalescers[queue] = Coalescer(
                 lambda chunk, slot: self._send(queue, chunk, slot),
                 max_invocations=self._settings.max_chunk_invocations,
-                max_bytes=self._settings.max_chunk_bytes,
+                max_bytes=max(1, self._settings.max_chunk_bytes - CHUNK_ENVELOPE_BYTES),
                 slot_return_s=self._settings.slot_return_ms / 1000,
             )
             if self._link.is_away:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dispatcher.protocol.connection import (
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from dispatcher.protocol.settings import Settings
+
+_log: Final = logging.getLogger("lualoft.dispatcher")
 
 #: Seconds after which a task that did not end is cancelled again.
 CANCEL_AGAIN_S: Final = 0.1
@@ -100,7 +103,6 @@ class Link:
         self._queues: set[str] = set()
         self._queue_added = asyncio.Event()
         self._is_closing = False
-        self.know_package = self._sender.know_package
         self.next_number = self._sender.next_number
         self.ship_again = self._sender.ship_again
 
@@ -186,10 +188,13 @@ class Link:
             except REDIS_ERRORS as exc:
                 if isinstance(exc, REDIS_GONE):
                     self._note_away(exc)
-                await asyncio.sleep(backoff_s)
-                backoff_s = min(backoff_s * 2, self._redis_settings.max_backoff_s)
+            except Exception:  # noqa: BLE001 - a bug must not end the loop: every call would run into its deadline
+                _log.exception("a reply could not be handled")
             else:
                 backoff_s = FIRST_BACKOFF_S
+                continue
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, self._redis_settings.max_backoff_s)
 
     async def _count_forever(self) -> None:
         while not self._is_closing:
@@ -213,12 +218,19 @@ class Link:
     async def _come_back(self) -> None:
         await self._sender.wait_for_redis(self._redis_settings.max_backoff_s)
         self._away_since_s = 0.0
+        # After a failover the clock that numbers the entries may be behind; what was read already is dropped by id.
+        self._reader.rewind()
         self._listener.on_redis_back()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("a task of the dispatcher failed", exc_info=task.exception())
 
     async def _disconnect(self) -> None:
         await self._write_redis.aclose()

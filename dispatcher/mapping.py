@@ -44,15 +44,25 @@ def map_calls(
 async def _from_iterable(
     ask: Callable[[T], asyncio.Future[Outcome]], calls: Iterable[T], window: _Window[T], in_flight: int
 ) -> AsyncIterator[tuple[T, Outcome]]:
+    failure: Exception | None = None
+    source = iter(calls)
     try:
-        for call in calls:
-            window.add(call, ask(call))
+        while failure is None:
+            try:
+                call = next(source)
+                window.add(call, ask(call))
+            except StopIteration:
+                break
+            except Exception as exc:  # noqa: BLE001 - raised below, after the outcomes of the calls before it
+                failure = exc
             if len(window) >= in_flight:
                 yield await window.take()
         while len(window):
             yield await window.take()
     finally:
         window.cancel()
+    if failure is not None:
+        raise failure
 
 
 async def _from_stream(

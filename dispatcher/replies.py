@@ -68,6 +68,10 @@ class ReplyReader:
         #: Entries that did not unseal or decode.
         self.refused_count = 0
 
+    def rewind(self) -> None:
+        """Read the stream from its beginning again."""
+        self._last_id = b"0-0"
+
     async def read_once(self) -> bool:
         """Wait for entries and hand them on; returns whether there were any.
 

@@ -17,6 +17,8 @@ from dispatcher.protocol.connection import REDIS_ERRORS
 from dispatcher.protocol.rq_job import enqueue, job_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from redis import Redis
     from redis.asyncio import Redis as AsyncRedis
 
@@ -29,6 +31,9 @@ PACKAGE_EXPIRES_S: Final = 7 * 24 * 3600
 #: A package is shipped again after this, so that a busy one never expires.
 PACKAGE_RESHIP_S: Final = 24 * 3600
 
+#: Packages that are remembered as shipped.
+MAX_REMEMBERED: Final = 10_000
+
 #: First pause between two attempts to reach Redis again; it doubles.
 FIRST_BACKOFF_S: Final = 0.05
 
@@ -40,6 +45,8 @@ class Outgoing:
     queue: str
     number: int
     invocations: list[Pending]
+    #: Package id -> package, of every script that the invocations name.
+    packages: dict[bytes, bytes]
     #: The send slot that it holds.
     slot: Slot
     #: Seconds after which nobody waits for it any more and Redis may forget it.
@@ -64,13 +71,7 @@ class Sender:
         self._reply_key = keys.reply_stream(dispatcher_id)
         self._seal = seal
         self._numbers = itertools.count(1)
-        self._packages: dict[bytes, bytes] = {}
         self._shipped_s: dict[bytes, float] = {}
-
-    def know_package(self, package_id: bytes, data: bytes) -> None:
-        """Have the package shipped with the first chunk that is sent after this."""
-        if package_id not in self._packages:
-            self._packages[package_id] = data
 
     def ship_again(self) -> None:
         """Ship every package once more with the next chunk: Redis has lost one."""
@@ -89,20 +90,19 @@ class Sender:
             redis errors; after one of `connection.REDIS_GONE` the chunk may have been delivered or not.
         """
         data = encode_chunk(self._reply_key, [pending.data for pending in chunk.invocations])
-        sealed = self._seal.seal(data, keys.chunk_context(chunk.queue))
-        shipped = self._to_ship()
+        identifier = job_id(self._dispatcher_id, chunk.number)
+        sealed = self._seal.seal(data, keys.chunk_context(chunk.queue, identifier))
+        shipped = self._to_ship(chunk.packages)
         async with self._redis.pipeline(transaction=True) as pipeline:
             for package_id in shipped:
                 key = keys.script_package(package_id.hex())
-                sealed_package = self._seal.seal(self._packages[package_id], keys.script_context(package_id.hex()))
+                sealed_package = self._seal.seal(chunk.packages[package_id], keys.script_context(package_id.hex()))
                 pipeline.set(key, sealed_package, ex=PACKAGE_EXPIRES_S)
-            identifier = job_id(self._dispatcher_id, chunk.number)
             enqueue(pipeline, self._idle_redis, chunk.queue, identifier, sealed)  # type: ignore[arg-type]  # both pipelines collect alike
             # Without workers, dead chunks would pile up; a worker that takes this one lifts the limit.
             pipeline.expire(keys.rq_job(identifier), chunk.keep_s)
             await pipeline.execute()
-        now_s = asyncio.get_running_loop().time()
-        self._shipped_s.update(dict.fromkeys(shipped, now_s))
+        self._note_shipped(shipped)
 
     async def worker_count(self, queue: str) -> int:
         """Number of workers that listen on the queue, by RQ's own listing."""
@@ -126,15 +126,12 @@ class Sender:
         """Remove the reply stream."""
         await self._redis.delete(self._reply_key)
 
-    def _to_ship(self) -> list[bytes]:
-        if len(self._shipped_s) == len(self._packages) and not self._is_reship_due():
-            return []
-        return [package_id for package_id in self._packages if self._is_due(package_id)]
+    def _to_ship(self, packages: Iterable[bytes]) -> list[bytes]:
+        too_old_s = asyncio.get_running_loop().time() - PACKAGE_RESHIP_S
+        return [package_id for package_id in packages if self._shipped_s.get(package_id, too_old_s) <= too_old_s]
 
-    def _is_reship_due(self) -> bool:
-        oldest_s = min(self._shipped_s.values(), default=0.0)
-        return asyncio.get_running_loop().time() - oldest_s > PACKAGE_RESHIP_S
-
-    def _is_due(self, package_id: bytes) -> bool:
-        shipped_s = self._shipped_s.get(package_id)
-        return shipped_s is None or asyncio.get_running_loop().time() - shipped_s > PACKAGE_RESHIP_S
+    def _note_shipped(self, package_ids: list[bytes]) -> None:
+        self._shipped_s.update(dict.fromkeys(package_ids, asyncio.get_running_loop().time()))
+        if len(self._shipped_s) > MAX_REMEMBERED:
+            # Scripts made of strings come and go; forgetting costs a SET each.
+            self._shipped_s = dict.fromkeys(package_ids, asyncio.get_running_loop().time())

@@ -40,6 +40,9 @@ FLUSH_EVERY: Final = 128
 #: Seconds for which an answer may be held back while the next calls run.
 FLUSH_AFTER_S: Final = 0.005
 
+#: Characters of an error text that travel back; a script chooses them.
+MAX_ERROR_CHARS: Final = 16 * 1024
+
 #: The operation that needs no thread: (seconds).
 SLEEP: Final = b"sleep"
 
@@ -148,6 +151,8 @@ class Engine:
 
     def answer(self, chunk: TakenChunk, outcome: Outcome) -> None:
         """Deliver an outcome."""
+        if len(outcome.error) > MAX_ERROR_CHARS:
+            outcome = outcome.with_short_error(MAX_ERROR_CHARS)
         self.counts[outcome.kind] += 1
         now_s = time.monotonic()
         if not self._answers:
@@ -193,7 +198,12 @@ class Engine:
             error = "the deadline passed while the invocation was queued; it was not run"
             self.answer(chunk, Outcome(invocation.id, OutcomeKind.DEADLINE_EXCEEDED, error=error))
             return
-        instance = self._instances.get(invocation.package_id) or self._load(invocation.package_id, chunk)
+        try:
+            instance = self._instances.get(invocation.package_id) or self._load(invocation.package_id, chunk)
+        except Exception as exc:  # noqa: BLE001 - an outcome is made of it; the worker serves other scripts too
+            error = f"the script's Lua state cannot be made: {exc}"
+            self.answer(chunk, Outcome(invocation.id, OutcomeKind.LOAD_ERROR, error=error))
+            return
         if instance is None:
             error = f"script package {invocation.package_id.hex()[:12]}… is not in Redis"
             self.answer(chunk, Outcome(invocation.id, OutcomeKind.UNAVAILABLE, error=error))

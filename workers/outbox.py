@@ -11,10 +11,10 @@ import time
 from collections import defaultdict
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.protocol.codec import encode_outcomes
-from dispatcher.protocol.connection import REDIS_ERRORS
+from dispatcher.protocol.connection import REDIS_ERRORS, REDIS_FULL, REDIS_GONE
 from dispatcher.protocol.reply import OUTCOMES_FIELD, STREAM_EXPIRES_S
 
 if TYPE_CHECKING:
@@ -36,9 +36,6 @@ MAX_ENTRY_BYTES: Final = 4 * 1024 * 1024
 
 #: Pauses between attempts to write while Redis is away.
 FIRST_BACKOFF_S: Final = 0.05
-
-#: A stream's expiry is put off at most this often.
-EXPIRE_EVERY_S: Final = 30.0
 
 
 class Outbox:
@@ -67,7 +64,6 @@ class Outbox:
         self._finish = finish
         self._max_backoff_s = max_backoff_s
         self._inbox: SimpleQueue[list[Answer] | None] = SimpleQueue()
-        self._expiry_put_off_s: dict[str, float] = {}
 
     def put(self, answers: list[Answer]) -> None:
         """Take answers to deliver."""
@@ -105,7 +101,11 @@ class Outbox:
     def _write(self, answers: list[Answer]) -> None:
         """Append the answers to their streams.
 
-        Redis: one pipeline: XADD per entry, EXPIRE per stream now and then.
+        Redis: one pipeline: XADD per entry, EXPIRE per stream. A stream that Redis refuses (somebody put another type
+        under its key) loses its entries; the other streams do not wait for it.
+
+        Raises:
+            redis errors while Redis is away or full.
         """
         by_stream: defaultdict[str, list[Outcome]] = defaultdict(list)
         for answer in answers:
@@ -114,9 +114,15 @@ class Outbox:
         for key, outcomes in by_stream.items():
             for data in _entries(outcomes):
                 pipeline.xadd(key, {OUTCOMES_FIELD: self._seal.seal(data, key.encode())})
-            if self._is_expiry_due(key):
-                pipeline.expire(key, STREAM_EXPIRES_S)
-        pipeline.execute()
+            # Every time: a dispatcher that left has deleted its stream, and this write may have made it anew.
+            pipeline.expire(key, STREAM_EXPIRES_S)
+        results: list[Any] = pipeline.execute(raise_on_error=False)
+        for result in results:
+            if isinstance(result, REDIS_FULL) or (isinstance(result, Exception) and isinstance(result, REDIS_GONE)):
+                raise result
+            if isinstance(result, Exception):
+                # Not its text: redis-py puts the command in it.
+                _log.error("a reply stream refuses outcomes, they are dropped: %s", type(result).__name__)
 
     def _count_down(self, answers: list[Answer]) -> list[TakenChunk]:
         done = []
@@ -128,15 +134,6 @@ class Outbox:
                 done.append(chunk)
         return done
 
-    def _is_expiry_due(self, key: str) -> bool:
-        now_s = time.monotonic()
-        if now_s - self._expiry_put_off_s.get(key, -EXPIRE_EVERY_S) < EXPIRE_EVERY_S:
-            return False
-        if len(self._expiry_put_off_s) > 10_000:  # noqa: PLR2004 - dispatchers come and go; forgetting costs one EXPIRE
-            self._expiry_put_off_s.clear()
-        self._expiry_put_off_s[key] = now_s
-        return True
-
     def _persist(self, work: Callable[[], None]) -> None:
         """Do it until Redis takes it: an outcome that was reached is not thrown away."""
         backoff_s = FIRST_BACKOFF_S
@@ -144,7 +141,11 @@ class Outbox:
             try:
                 work()
             except REDIS_ERRORS as exc:
-                _log.warning("cannot write outcomes, trying again in %.2f s: %s", backoff_s, exc)
+                if not isinstance(exc, (*REDIS_GONE, REDIS_FULL)):
+                    # Redis works and refuses this: again would be refused again.
+                    _log.error("Redis refuses to finish a chunk: %s", type(exc).__name__)
+                    return
+                _log.warning("cannot write outcomes, trying again in %.2f s: %s", backoff_s, type(exc).__name__)
                 time.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, self._max_backoff_s)
             else:

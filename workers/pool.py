@@ -34,6 +34,9 @@ _log: Final = logging.getLogger("lualoft.pool")
 #: A child that lived this long was healthy: its successor starts without back-off.
 HEALTHY_AFTER_S: Final = 10.0
 
+#: Pause between two attempts to give back the work of a dead worker.
+RECOVER_EVERY_S: Final = 0.5
+
 #: Time beyond the grace that a draining child has before it is killed.
 KILL_MARGIN_S: Final = 5.0
 
@@ -91,6 +94,7 @@ class Pool:
         self._backoff_s: dict[int, float] = {}
         self._due_s: dict[int, float] = {}
         self._lost: list[str] = []
+        self._swept_s = 0.0
         self._stop_count = 0
         self._has_told_ready = False
 
@@ -101,7 +105,7 @@ class Pool:
     def run(self) -> None:
         """Run until `stop`; returns when the last child is gone."""
         for slot in range(self._count):
-            self._spawn(slot)
+            self._try_spawn(slot)
         while self._stop_count == 0:
             self._handle(self._next_event())
             self._recover_lost()
@@ -109,9 +113,10 @@ class Pool:
         self._drain()
 
     def _next_event(self) -> _Ready | _Ended | _Stop | None:
-        pause_s = 0.5 if self._lost or self._due_s else None
+        pause_s = RECOVER_EVERY_S if self._lost or self._recovery.has_suspects else None
         if self._due_s:
-            pause_s = max(0.0, min(self._due_s.values()) - time.monotonic())
+            due_s = max(0.0, min(self._due_s.values()) - time.monotonic())
+            pause_s = due_s if pause_s is None else min(due_s, pause_s)
         try:
             return self._events.get(timeout=pause_s)
         except Empty:
@@ -130,6 +135,15 @@ class Pool:
         if not self._has_told_ready and sum(child.is_ready for child in self._children.values()) == self._count:
             self._has_told_ready = True
             self._on_ready(self._count)
+
+    def _try_spawn(self, slot: int) -> None:
+        try:
+            self._spawn(slot)
+        except OSError as exc:
+            # Out of processes or descriptors: a passing trouble of the machine must not end the whole pool.
+            backoff_s = self._next_backoff(slot, is_healthy=False)
+            self._due_s[slot] = time.monotonic() + backoff_s
+            _log.error("a worker cannot be started (%s); again in %.1f s", exc.strerror, backoff_s)
 
     def _spawn(self, slot: int) -> None:
         name = f"lualoft-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -184,17 +198,29 @@ class Pool:
             try:
                 chunks = self._recovery.recover(name)
             except REDIS_ERRORS as exc:
-                _log.warning("cannot give back the work of %s yet: %s", name, exc)
-                return
+                _log.warning("cannot give back the work of %s yet: %s", name, type(exc).__name__)
+                continue
             self._lost.remove(name)
+            self._swept_s = time.monotonic()
             _log.info("gave back %d chunks of worker %s", chunks, name)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        # Half a second after a look, and not sooner: a live worker may just be taking what is in the list.
+        if not self._recovery.has_suspects or time.monotonic() - self._swept_s < RECOVER_EVERY_S:
+            return
+        self._swept_s = time.monotonic()
+        try:
+            self._recovery.sweep()
+        except REDIS_ERRORS as exc:
+            _log.warning("cannot look for jobs that nobody has begun: %s", type(exc).__name__)
 
     def _respawn_due(self) -> None:
         now_s = time.monotonic()
         for slot, due_s in list(self._due_s.items()):
             if due_s <= now_s:
                 del self._due_s[slot]
-                self._spawn(slot)
+                self._try_spawn(slot)
 
     def _drain(self) -> None:
         """Ask every child to finish; kill what has not ended after the grace, or at a second request to stop."""

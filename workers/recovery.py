@@ -15,6 +15,7 @@ from dispatcher.protocol.errors import CodecError, SealError
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
 from dispatcher.protocol.reply import OUTCOMES_FIELD, STREAM_EXPIRES_S
 from dispatcher.protocol.rq_job import enqueue
+from workers.intermediate import IntermediateList
 from workers.rq_worker import release_execution
 
 if TYPE_CHECKING:
@@ -44,6 +45,16 @@ class Recovery:
         self._redis = redis
         self._seal = seal
         self._queue = queue
+        self._intermediate = IntermediateList(redis, queue)
+
+    @property
+    def has_suspects(self) -> bool:
+        """May a dead worker have left jobs between the queue and its books? Then `sweep` is due."""
+        return self._intermediate.has_suspects
+
+    def sweep(self) -> None:
+        """Give back jobs that nobody has begun since the last look. Raises redis errors."""
+        self._intermediate.sweep()
 
     def give_back(self, chunk: TakenChunk, worker: ChunkWorker) -> None:
         """Return the unanswered invocations of a chunk whose worker stops in good order. Raises redis errors."""
@@ -63,15 +74,20 @@ class Recovery:
         """
         executions_key = keys.rq_worker_executions(worker_name)
         members: Any = self._redis.smembers(executions_key)
-        executions = [key.decode() for key in members]
+        executions = [key.decode("utf-8", "replace") for key in members]
         for execution in executions:
-            self._recover_execution(execution, worker_name)
+            try:
+                self._recover_execution(execution, worker_name)
+            except ValueError as exc:
+                # Not an execution: somebody else wrote it.
+                _log.warning("left out an entry of %s: %s", executions_key, exc)
         worker_key = keys.rq_worker(worker_name)
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.srem(keys.RQ_WORKERS, worker_key)
             pipeline.srem(keys.rq_queue_workers(self._queue), worker_key)
             pipeline.delete(worker_key, executions_key, keys.worker_stats(worker_name))
             pipeline.execute()
+        self._intermediate.sweep()
         return len(executions)
 
     def _recover_execution(self, execution: str, worker_name: str) -> None:
@@ -86,7 +102,7 @@ class Recovery:
 
     def _return_sealed(self, pipeline: Pipeline, identifier: str, sealed: bytes) -> None:
         try:
-            chunk = decode_chunk(self._seal.unseal(sealed, keys.chunk_context(self._queue)))
+            chunk = decode_chunk(self._seal.unseal(sealed, keys.chunk_context(self._queue, identifier)))
         except (SealError, CodecError) as exc:
             _log.error("dropped chunk %s of a dead worker: %s", identifier, exc)
             return
@@ -105,7 +121,7 @@ class Recovery:
             pipeline.expire(reply_key, STREAM_EXPIRES_S)
         if again:
             data = encode_chunk(reply_key, [encode_invocation(i, _NO_LIMIT) for i in again], attempt)
-            sealed = self._seal.seal(data, keys.chunk_context(self._queue))
+            sealed = self._seal.seal(data, keys.chunk_context(self._queue, identifier))
             enqueue(pipeline, self._redis, self._queue, identifier, sealed, at_front=True)
 
 

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from rq import SimpleWorker
 from rq.exceptions import DequeueTimeout, NoSuchJobError
@@ -23,9 +23,11 @@ from rq.worker_registration import clean_worker_registry
 
 from dispatcher.protocol import keys
 from dispatcher.protocol.codec import decode_chunk
+from dispatcher.protocol.connection import REDIS_ERRORS
 from dispatcher.protocol.errors import CodecError, SealError
 from dispatcher.protocol.reply import REFUSAL_FIELD, STREAM_EXPIRES_S
 from dispatcher.protocol.rq_job import ChunkJob, NoSerializer, parse_job_id
+from workers.intermediate import IntermediateList
 from workers.work import TakenChunk
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ DEQUEUE_S: Final = 1
 
 #: RQ's heartbeats and state are written at most this often.
 BEAT_EVERY_S: Final = 1.0
+
+#: The intermediate list is looked at this often.
+SWEEP_EVERY_S: Final = 5.0
 
 #: Executions in flight tell RQ that they live this often; RQ forgets them after `ABANDONED_AFTER_S`.
 EXECUTION_BEAT_EVERY_S: Final = 20.0
@@ -86,9 +91,11 @@ class ChunkWorker(SimpleWorker):
         self._taking_id = 0
         self._seal = seal
         self._packages = packages
-        self._context = keys.chunk_context(queue)
+        #: Jobs that were moved to the intermediate list when Redis went away: (job id, its execution if there is one).
+        self._half_taken: list[tuple[str, Execution | None]] = []
+        self._intermediate = IntermediateList(connection, queue)
         self._beat_s = 0.0
-        self._execution_beat_s = time.monotonic()
+        self._execution_beat_s = self._sweep_s = time.monotonic()
         self._state_written = ""
         # prepare (main thread) and finish (outbox thread) both change RQ's table of executions.
         self._executions_lock = threading.Lock()
@@ -112,11 +119,20 @@ class ChunkWorker(SimpleWorker):
             self._state_written = state
             super().set_state(state, pipeline)
 
+    def _set_ip_address(self, _connection: Redis) -> None:
+        """Do not ask Redis for our address while the object is built: Redis may be away then."""
+        self.ip_address = "unknown"
+
     def procline(self, message: str) -> None:
         """Leave the process title alone."""
 
     def register(self) -> None:
-        """Enter this worker into RQ's listing. Raises redis errors."""
+        """Enter this worker into RQ's listing.
+
+        Redis: DEL of what an earlier registration or heartbeat left (RQ refuses a name that it knows), then RQ's own
+        transaction.
+        """
+        self.connection.delete(self.key)
         self.register_birth()  # type: ignore[no-untyped-call]  # RQ leaves it untyped
 
     # Taking.
@@ -132,16 +148,17 @@ class ChunkWorker(SimpleWorker):
         job = self._dequeue()
         if job is None:
             return None
-        with self._executions_lock:
-            execution = self.prepare_execution(job)
-        self.prepare_job_execution(job, remove_from_intermediate_queue=True)
-        ticket = Ticket(job, execution)
-        self._tickets[job.id] = ticket
+        ticket = self._prepare(job)
+        if ticket is None:
+            return None
         try:
             return self._open(ticket)
         except (SealError, CodecError) as exc:
             self._refuse(ticket, str(exc))
             return None
+        except BaseException:
+            self._forget(ticket)
+            raise
 
     def _dequeue(self) -> ChunkJob | None:
         """Move the next job id into RQ's intermediate list and fetch its job."""
@@ -152,6 +169,9 @@ class ChunkWorker(SimpleWorker):
             return None
         try:
             job = cast("ChunkJob", ChunkJob.fetch(raw_id.decode(), connection=self.connection))
+        except REDIS_ERRORS:
+            self._half_taken.append((raw_id.decode(), None))
+            raise
         except (NoSuchJobError, ValueError) as exc:
             # The chunk's deadlines are long past and Redis forgot it, or this was never a job.
             _log.warning("dropped an entry of queue %s: %s", queue.name, exc)
@@ -161,12 +181,77 @@ class ChunkWorker(SimpleWorker):
         job.origin = queue.name
         return job
 
+    def _prepare(self, job: ChunkJob) -> Ticket | None:
+        """Enter a job into RQ's books as started by us; None when it was given back meanwhile.
+
+        Redis: RQ's first transaction, LREM, RQ's second one. In this order a job is always in the intermediate list or
+        in somebody's books, and only the one who removes it from the list runs it.
+        """
+        execution: Execution | None = None
+        try:
+            with self._executions_lock:
+                execution = self.prepare_execution(job)
+            is_ours = self._intermediate.own(job.id)
+            if is_ours:
+                self.prepare_job_execution(job, remove_from_intermediate_queue=False)
+        except BaseException:
+            self._half_taken.append((job.id, execution))
+            raise
+        if not is_ours:
+            self._drop_execution(job, execution)
+            return None
+        ticket = Ticket(job, execution)
+        self._tickets[job.id] = ticket
+        return ticket
+
+    def _drop_execution(self, job: ChunkJob, execution: Execution) -> None:
+        with self._executions_lock, self.connection.pipeline(transaction=True) as pipeline:
+            self.cleanup_execution(job, pipeline, execution)
+            pipeline.execute()
+
+    def _forget(self, ticket: Ticket) -> None:
+        """Leave a job to be given back: it is begun in the books, and nothing of it runs."""
+        self._tickets.pop(ticket.job.id, None)
+        self._half_taken.append((ticket.job.id, ticket.execution))
+
+    def give_back_half_taken(self) -> None:
+        """Put jobs back that were taken only halfway because Redis went away in between.
+
+        Redis: per job a script, or HGET and one transaction.
+
+        Raises:
+            redis errors: call it again.
+        """
+        while self._half_taken:
+            job_id, execution = self._half_taken[0]
+            if execution is None:
+                self._intermediate.give_back(job_id)
+            else:
+                self._give_back_begun(job_id, execution)
+            self._half_taken.pop(0)
+
+    def _give_back_begun(self, job_id: str, execution: Execution) -> None:
+        (queue,) = self.queues
+        job = ChunkJob(job_id, connection=self.connection)
+        job.origin = queue.name
+        begun_by: Any = self.connection.hget(job.key, "worker_name")
+        with self.connection.pipeline(transaction=True) as pipeline:
+            self.cleanup_execution(job, pipeline, execution)
+            # Whether our LREM was done is not known. If another worker has begun the job since, it is that one's.
+            if not begun_by or begun_by.decode("utf-8", "replace") == self.name:
+                pipeline.lrem(keys.rq_intermediate(queue.name), 1, job_id)
+                # First out of the queue, in case an attempt before this one was executed and its answer lost.
+                pipeline.lrem(queue.key, 1, job_id)
+                pipeline.lpush(queue.key, job_id)
+            pipeline.execute()
+
     def stop_waiting(self) -> None:
         """Have a `take` that waits on the queue return at once; from any thread. Raises redis errors."""
         self.connection.client_unblock(self._taking_id)
 
     def _open(self, ticket: Ticket) -> TakenChunk | None:
-        chunk = decode_chunk(self._seal.unseal(ticket.job.sealed, self._context))
+        context = keys.chunk_context(ticket.job.origin, ticket.job.id)
+        chunk = decode_chunk(self._seal.unseal(ticket.job.sealed, context))
         wanted = {invocation.package_id for invocation in chunk.invocations}
         self._packages.fetch(wanted)
         packages = {package_id: package for package_id in wanted if (package := self._packages.get(package_id))}
@@ -239,10 +324,11 @@ class ChunkWorker(SimpleWorker):
         Raises:
             redis errors.
         """
-        if not self.connection.hexists(self.key, "birth"):
+        if not self.connection.hexists(self.key, "birth") or not self.connection.sismember(keys.RQ_WORKERS, self.key):
             # Redis lost its data: register again, and let the listing show us.
             self._state_written = ""
             self.register()
+        self.give_back_half_taken()
         # After a reconnect it is another one.
         self._taking_id = self._taking.client_id()
         may_take = not is_suspended(self.connection)
@@ -250,6 +336,9 @@ class ChunkWorker(SimpleWorker):
         self.set_state(WorkerStatus.BUSY if self._tickets else idle)
         self.heartbeat()
         now_s = time.monotonic()
+        if now_s - self._sweep_s >= SWEEP_EVERY_S:
+            self._sweep_s = now_s
+            self._intermediate.sweep()
         if now_s - self._execution_beat_s >= EXECUTION_BEAT_EVERY_S:
             self._execution_beat_s = now_s
             self._beat_executions()

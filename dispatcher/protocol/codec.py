@@ -17,6 +17,9 @@ from dispatcher.protocol.outcome import Outcome, OutcomeBatch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: Bytes that a chunk takes beside its invocations, the seal included; generous.
+CHUNK_ENVELOPE_BYTES: Final = 1024
+
 #: What msgspec raises for bytes that are no message: beside its own error, text that is no UTF-8 and endless nesting.
 _UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 

@@ -30,9 +30,9 @@ def worker_stats(worker_name: str) -> str:
     return f"{PREFIX}worker:{worker_name}:stats"
 
 
-def chunk_context(queue: str) -> bytes:
-    """Context of a chunk: opens only on the queue that it was sent to."""
-    return f"{PREFIX}chunk:{queue}".encode()
+def chunk_context(queue: str, job_id: str) -> bytes:
+    """Context of a chunk: opens only on the queue that it was sent to, as the job that it was sent as."""
+    return f"{PREFIX}chunk:{queue}:{job_id}".encode()
 
 
 def reply_context(dispatcher_id: str) -> bytes:

@@ -69,6 +69,12 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
         """Name the end without the values, which may be secrets of the script."""
         return f"Outcome({self.invocation_id}, {self.kind.value}, {len(self.values)} values)"
 
+    def with_short_error(self, max_chars: int) -> Outcome:
+        """Return the outcome with its error text cut to so many characters, and a note that it was."""
+        if len(self.error) <= max_chars:
+            return self
+        return msgspec.structs.replace(self, error=f"{self.error[:max_chars]}… (cut)")
+
     @property
     def is_ok(self) -> bool:
         """Did the function return?"""

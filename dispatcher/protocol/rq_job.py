@@ -7,6 +7,7 @@ because whoever can write to Redis can write those fields.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from rq.exceptions import NoSuchJobError
@@ -14,6 +15,7 @@ from rq.job import Job, JobStatus
 from rq.utils import now, utcformat
 
 from dispatcher.protocol import keys
+from dispatcher.protocol.errors import ArgumentError
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -30,6 +32,8 @@ ABANDONED_AFTER_S: Final = 120
 
 #: Digits of a chunk's number at most; anybody may write a job id, and Python refuses to read very long numbers.
 MAX_NUMBER_DIGITS: Final = 18
+
+_QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 #: Between the dispatcher's id and the chunk's number in a job id.
 _ID_SEPARATOR: Final = "-"
@@ -85,6 +89,17 @@ class ChunkJob(Job):
             "timeout": ABANDONED_AFTER_S,
             "result_ttl": 0,
         }
+
+
+def check_queue_name(queue: object) -> None:
+    """Refuse what the settings would refuse as a queue: it becomes part of Redis keys.
+
+    Raises:
+        ArgumentError: not 1 to 128 letters, digits, `_`, `-` and `.`, beginning with a letter or digit.
+    """
+    if not isinstance(queue, str) or not _QUEUE_NAME.fullmatch(queue):
+        allowed = "1 to 128 letters, digits, '_', '-' and '.', beginning with a letter or digit"
+        raise ArgumentError(f"queue must be {allowed}, not {str(queue)[:80]!a}")
 
 
 def job_id(dispatcher_id: str, chunk_number: int) -> str:

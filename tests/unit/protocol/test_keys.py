@@ -41,6 +41,11 @@ def test_two_ids_never_share_a_key(function, first, second):
 
 @given(name=st.text(st.characters(codec="utf-8")))
 def test_contexts_of_different_kinds_never_meet(name):
-    contexts = {keys.chunk_context(name), keys.reply_context(name), keys.script_context(name)}
-    assert 3 == len(contexts)
+    contexts = {
+        keys.chunk_context(name, "job"),
+        keys.chunk_context(name, "other"),
+        keys.reply_context(name),
+        keys.script_context(name),
+    }
+    assert 4 == len(contexts)
     assert all(context.startswith(b"lualoft:") for context in contexts)
