@@ -12,6 +12,7 @@ BENCHES: Final = {
     "throughput": "trivial checks per second, beside plain RQ",
     "batch": "`lualoft batch` over 200,000 lines, beside plain RQ",
     "memory": "a worker's memory over a million calls",
+    "lua_host": "calls, events, log lines and JSON in a Lua state",
     "instances": "time and memory of loaded scripts",
 }
 

@@ -13,10 +13,12 @@ from bench.check import SOURCE
 from bench.report import Report, Row
 from dispatcher.catalog import Script
 from dispatcher.protocol.codec import decode_package
+from dispatcher.protocol.settings import LogSettings, LuaSettings
 from workers.call_log import CallLog
-from workers.instances import InstanceCache
+from workers.instances import Instance, InstanceCache
 from workers.lua.runtime import empty_state
-from workers.lua.script_life import ScriptLife
+from workers.natives import natives_of
+from workers.script_log import ScriptLog
 from workers.stats import resident_bytes
 
 if TYPE_CHECKING:
@@ -32,19 +34,16 @@ _MEBIBYTE: Final = 1024 * 1024
 
 def run() -> Report:
     """Load a thousand scripts, evict them all, and do the same with bare Lua states."""
-    log = CallLog(100, 4096)
-
-    def make(package: ScriptPackage) -> ScriptLife:
-        return ScriptLife(package, {"log": log.native(package.name), "c_modules": False}, log.reporter(package.name))
-
-    cache = InstanceCache(COUNT, make)
+    call_log = CallLog(100, 4096, ScriptLog(LogSettings()).write)
+    cache = InstanceCache(COUNT, natives_of(LuaSettings(), call_log), _unload)
     packages = [_package(number) for number in range(COUNT)]
 
     def load() -> None:
         for package_id, package in packages:
-            if cache.add(package_id, package).life.load()[0] != 0:
-                message = "the script did not load"
-                raise AssertionError(message)
+            life = cache.add(package_id, package).life
+            life.load()
+            for _parked in life.init():
+                raise AssertionError("the script waits")
 
     loaded = _measure("1,000 scripts loaded", "lualoft", load)
     evicted = _measure("all evicted", "lualoft", cache.close)
@@ -53,6 +52,11 @@ def run() -> Report:
     given_back = -evicted.rss_mib / loaded.rss_mib
     ratios = {"time, ours / bare lupa": loaded.p50_ms / bare.p50_ms, "memory given back / taken": given_back}
     return Report("instances", [loaded, evicted, bare], ratios)
+
+
+def _unload(instance: Instance) -> None:
+    for _parked in instance.life.deinit():
+        raise AssertionError("the script waits")
 
 
 def _package(number: int) -> tuple[bytes, ScriptPackage]:

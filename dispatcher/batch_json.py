@@ -66,7 +66,7 @@ def decode_call(data: bytes) -> CallLine:
     call: CallLine = _decoded(_decode_call, data)
     # Most lines hold no bytes, and a search is cheaper than a walk.
     if b'"base64"' in data:
-        call.args = from_json(call.args, "args")
+        call.args = _with_bytes(call.args, "args")
     return call
 
 
@@ -76,7 +76,14 @@ def decode_value(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     Raises:
         JsonError: it is not JSON.
     """
-    return from_json(_decoded(_decode_value, data), "value")
+    return _with_bytes(_decoded(_decode_value, data), "value")
+
+
+def _with_bytes(value: Any, place: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return from_json(value, place)
+    except RecursionError:
+        raise JsonError("nests too deep") from None
 
 
 def _decoded(decode: Any, data: bytes) -> Any:  # noqa: ANN401 - a decoder and what it makes

@@ -7,12 +7,14 @@ gets the new version while calls in flight finish on the old one. Nothing here r
 from __future__ import annotations
 
 import hashlib
+import stat
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dispatcher.protocol.bounded_file import read_bounded
 from dispatcher.protocol.codec import encode_package
 from dispatcher.protocol.errors import ArgumentError, ScriptNotFoundError, ScriptUnreadableError
 from dispatcher.protocol.invocation import SCHEMA_VERSION, ScriptPackage
@@ -185,19 +187,19 @@ class Catalog:
 
 def _stamp(path: Path) -> tuple[int, int, int]:
     try:
-        stat = path.stat()
+        found = path.stat()
     except OSError as exc:
         raise ScriptUnreadableError(str(path), exc.strerror or str(exc)) from exc
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+    except ValueError as exc:
+        raise ScriptUnreadableError(str(path), "the path holds a NUL") from exc
+    # A pipe can be read once, and a script with a name is read again when it changed.
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        raise ScriptUnreadableError(str(path), "Is not a regular file")
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _read(path: Path) -> bytes:
     try:
-        source = path.read_bytes()
-    except FileNotFoundError as exc:
-        raise ScriptUnreadableError(str(path), "No such file or directory") from exc
+        return read_bounded(path, MAX_SOURCE_BYTES, may_be_pipe=True)
     except OSError as exc:
         raise ScriptUnreadableError(str(path), exc.strerror or str(exc)) from exc
-    if len(source) > MAX_SOURCE_BYTES:
-        raise ScriptUnreadableError(str(path), f"is larger than {MAX_SOURCE_BYTES} bytes")
-    return source

@@ -2,7 +2,8 @@
 
 `lualoft up`, `run`, `demo`, the benchmarks and the tests enter `EmbeddedServer`. It starts this file as a program, the
 guardian, which runs the server in a private directory and ends both when its standard input closes. So even a parent
-that is killed leaves nothing behind. Nothing in it is kept, and nobody but this user may reach it.
+that is killed leaves nothing behind, and neither does a guardian that is killed: then the parent cleans up when it
+stops. Only when both are killed at once the server stays. Nothing in it is kept, and nobody but this user may reach it.
 
 Guardian to parent, one line on standard output: `ready URL` or `failed REASON`.
 """
@@ -10,7 +11,9 @@ Guardian to parent, one line on standard output: `ready URL` or `failed REASON`.
 import contextlib
 import os
 import select
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +32,8 @@ START_LIMIT_S: Final = 15.0
 STOP_LIMIT_S: Final = 10.0
 #: Waiting for the server to end after SIGTERM, in seconds; then it is killed.
 STOP_SERVER_LIMIT_S: Final = 5.0
+
+_URL_PREFIX: Final = "unix://"
 
 #: Losing data on purpose would look like lost invocations, so a full server refuses instead (noeviction).
 _SERVER_CONFIG: Final = {"save": "", "appendonly": "no", "maxmemory-policy": "noeviction", "loglevel": "warning"}
@@ -81,7 +86,7 @@ class EmbeddedServer:
         guardian, self._guardian = self._guardian, None
         if guardian is None:
             return
-        self._url = ""
+        url, self._url = self._url, ""
         with contextlib.suppress(BrokenPipeError):
             _pipe(guardian.stdin).close()
         try:
@@ -91,6 +96,8 @@ class EmbeddedServer:
             os.killpg(guardian.pid, signal.SIGKILL)
             guardian.wait()
         _pipe(guardian.stdout).close()
+        if guardian.returncode < 0 and url:
+            _end_orphan(Path(url.removeprefix(_URL_PREFIX)))
 
     def __enter__(self) -> Self:
         self.start()
@@ -100,6 +107,18 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _end_orphan(socket_path: Path) -> None:
+    """End the server of a guardian that was killed, and remove its directory."""
+    # Over its own socket: a process id might be somebody else's by now.
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(STOP_SERVER_LIMIT_S)
+        connection.connect(str(socket_path))
+        connection.sendall(b"SHUTDOWN NOSAVE\r\n")
+        # It answers by closing the connection.
+        connection.recv(1)
+    shutil.rmtree(socket_path.parent, ignore_errors=True)
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
@@ -152,11 +171,28 @@ def guard() -> int:
             return 1
         try:
             # A parent that went away while the server started: the write fails, or the wait ends at once.
-            _say(f"ready unix://{socket_path}")
-            select.select([sys.stdin, wake_up], [], [])
+            _say(f"ready {_URL_PREFIX}{socket_path}")
+            _wait_for_an_end(wake_up)
         finally:
             server.stop(STOP_SERVER_LIMIT_S)
     return 0
+
+
+def _wait_for_an_end(wake_up: int) -> None:
+    """Return when standard input closes, SIGTERM arrives or the server has ended."""
+    while True:
+        readable, _, _ = select.select([sys.stdin, wake_up], [], [])
+        if sys.stdin in readable:
+            return
+        # The wake-up pipe holds the numbers of the signals that came.
+        if signal.SIGTERM in os.read(wake_up, 4096) or _has_child_ended():
+            return
+
+
+def _has_child_ended() -> bool:
+    # SIGCHLD also comes when the server is only stopped or goes on. The server is our only child, and is left for
+    # its owner to reap.
+    return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _say(line: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dispatcher.protocol.outcome import LogLine
+from workers.api.event_filter import make_wants_debug
 from workers.api.record import LogContext, SentEvent, direct_record, event_record
 
 if TYPE_CHECKING:
@@ -30,7 +31,11 @@ class CallLog:
     """Where a script's log lines go."""
 
     def __init__(
-        self, max_lines: int, max_line_bytes: int, write: Callable[[LogRecord, str], None], *, wants_debug: bool
+        self,
+        max_lines: int,
+        max_line_bytes: int,
+        write: Callable[[LogRecord, str], None],
+        debug_filter: Callable[[LogRecord], bool] | None = None,
     ) -> None:
         """Set up.
 
@@ -38,12 +43,12 @@ class CallLog:
             max_lines: lines of one task that travel back.
             max_line_bytes: where such a line is cut.
             write: the worker's log; is given the record and the script's name.
-            wants_debug: whether event:log_debug lines are wanted.
+            debug_filter: which debug lines of events are wanted; None: none.
         """
         self._max_lines = max_lines
         self._max_line_bytes = max_line_bytes
         self._write = write
-        self._wants_debug = wants_debug
+        self._debug_filter = debug_filter
         self._running: HasLogs | None = None
 
     def enter(self, task: HasLogs | None) -> None:
@@ -60,12 +65,11 @@ class CallLog:
         def log_event(*sent: Any) -> None:  # noqa: ANN401 - the fields of SentEvent
             self._take(script_name, event_record(context, SentEvent(*sent)))
 
-        def wants_debug(*_event: object) -> bool:
-            return True
-
         natives: dict[str, Callable[..., object]] = {"log": log, "log_event": log_event}
-        # Without this native, Lua drops debug lines of events before it renders them.
-        return {**natives, "wants_debug": wants_debug} if self._wants_debug else natives
+        if self._debug_filter is not None:
+            # Without this native, Lua drops debug lines of events before it renders them.
+            natives["wants_debug"] = make_wants_debug(self._debug_filter, context)
+        return natives
 
     def _take(self, script_name: str, record: LogRecord) -> None:
         self._write(record, script_name)

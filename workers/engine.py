@@ -86,7 +86,7 @@ class Engine:
             settings.max_log_lines,
             settings.max_log_line_bytes,
             script_log.write,
-            wants_debug=script_log.wants_debug,
+            script_log.debug_filter,
         )
         self._instances = InstanceCache(settings.max_instances, natives_of(lua, self._call_log), self._unload)
         self._parking = ParkingLot()

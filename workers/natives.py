@@ -16,14 +16,13 @@ from workers.api.var_expand.providers import standard_providers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dispatcher.protocol.invocation import ScriptPackage
     from dispatcher.protocol.settings import LuaSettings
     from workers.call_log import CallLog
     from workers.lua.runtime import Native
 
 
-def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[ScriptPackage], dict[str, Native]]:
-    """Return a function that makes the natives of a package."""
+def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[str], dict[str, Native]]:
+    """Return a function that makes the natives of a script of some name."""
     # The pool starts its workers without our own variables, so no key of ours is in there.
     providers = standard_providers(os.environb)
 
@@ -39,4 +38,4 @@ def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[ScriptPackage],
         "lua_path": lua.path.encode(),
         "var_expand": var_expand,
     }
-    return lambda package: {**shared, **call_log.natives(package.name)}
+    return lambda script_name: {**shared, **call_log.natives(script_name)}

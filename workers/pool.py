@@ -23,6 +23,7 @@ from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync, require_k
 from dispatcher.protocol.handoff import READY_LINE, child_environment, write_settings
 from dispatcher.protocol.sealing import Seal
 from workers.recovery import Recovery
+from workers.script_log import ScriptLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,8 +82,11 @@ class Pool:
 
         Raises:
             KeyMissingError: a Redis without a key to seal with.
+            SettingsError: a setting that only workers can judge.
         """
         require_key(settings)
+        # Before any child is started: each of them would fail on it, again and again.
+        ScriptLog(settings.log)
         self._settings = settings
         self._on_ready = on_ready
         self._count = settings.pool.count

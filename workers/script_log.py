@@ -9,9 +9,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+from dispatcher.protocol.errors import SettingsError
+from workers.api.event_filter import EventFilterError, parse_filter
 from workers.log_sink import json_line, text_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dispatcher.protocol.settings import LogSettings
     from workers.api.record import LogRecord
 
@@ -23,13 +27,22 @@ class ScriptLog:
     """Writes log records of scripts."""
 
     def __init__(self, settings: LogSettings) -> None:
+        """Set up.
+
+        Raises:
+            SettingsError: `log.debug_filter` is no event filter.
+        """
         self._wanted = frozenset(_LEVELS[_LEVELS.index(settings.level.encode()) :])
+        if settings.level == "info":
+            # As in Dovecot: i_debug is always logged, and a debug line of an event is made only if a filter wants it.
+            self._wanted |= {b"debug"}
         self._is_json = settings.format == "json"
+        self._filter = _debug_filter(settings)
 
     @property
-    def wants_debug(self) -> bool:
-        """Are debug lines written?"""
-        return b"debug" in self._wanted
+    def debug_filter(self) -> Callable[[LogRecord], bool] | None:
+        """Which debug lines of events are wanted; None: none at all, which costs scripts the least."""
+        return self._filter
 
     def write(self, record: LogRecord, script_name: str) -> None:
         """Write one record."""
@@ -42,3 +55,14 @@ class ScriptLog:
         timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ ", time.gmtime(now_unix_s))
         lines = text_lines(record, f"lualoft({script_name}): ", timestamp)
         sys.stderr.write("\n".join(lines) + "\n")
+
+
+def _debug_filter(settings: LogSettings) -> Callable[[LogRecord], bool] | None:
+    if settings.level == "debug":
+        return lambda _record: True
+    if not settings.debug_filter:
+        return None
+    try:
+        return parse_filter(settings.debug_filter)
+    except EventFilterError as exc:
+        raise SettingsError("log.debug_filter", str(exc), allowed='an event filter such as "event=login"') from exc

@@ -10,6 +10,8 @@ import signal
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
+from dispatcher.cli.interrupt import raise_on_interrupt
+from dispatcher.cli.redis_answers import redis_answers
 from dispatcher.cli.worker_log import WorkerLog
 from dispatcher.embedded import EmbeddedServer
 from dispatcher.local_pool import LocalPool
@@ -34,7 +36,7 @@ OWN_GRACE_S: Final = 1.0
 def open_backend(
     options: GlobalOptions, flags: Mapping[str, object] | None = None, *, workers: int | None = None
 ) -> Iterator[Settings]:
-    """Yield the settings under which calls are answered.
+    """Yield the settings under which calls are answered; from here on Ctrl-C cleans up.
 
     Args:
         options: the global options.
@@ -48,7 +50,9 @@ def open_backend(
     settings = options.load(flags).settings
     if settings.redis.url:
         require_key(settings)
-        yield settings
+        raise_on_interrupt()
+        with redis_answers(settings.redis):
+            yield settings
         return
     with open_own_backend(options, flags, workers=workers) as private:
         yield private
@@ -60,6 +64,7 @@ def open_own_backend(
 ) -> Iterator[Settings]:
     """Start a private server and a pool, whatever the settings say; all else as `open_backend`."""
     level = None if options.is_verbose else QUIET_LEVEL
+    raise_on_interrupt()
     own = {**(flags or {}), "pool.workers": workers, "pool.grace_s": OWN_GRACE_S, "log.level": level}
     with open_server(options, own) as (_, private), _open_pool(private, is_quiet=not options.is_verbose):
         yield private

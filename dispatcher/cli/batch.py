@@ -11,7 +11,8 @@ import click
 
 from dispatcher.cli import batch_report
 from dispatcher.cli.files import STANDARD, open_input, open_output, size_of
-from dispatcher.cli.script_options import STDIN, ScriptOptions, find_script, script_options
+from dispatcher.cli.script_options import STDIN, ScriptOptions, deadline_option, find_script, script_options, utf8_name
+from dispatcher.cli.terminal import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +50,7 @@ class BatchOptions:
 
 @click.command("batch", short_help="Call a function for every line of a file.")
 @click.argument("script")
-@click.argument("function")
+@click.argument("function", callback=utf8_name)
 @click.argument("input_path", metavar="INPUT")
 @click.option("-o", "--output", "output_path", metavar="OUTPUT", required=True, help="File to write; - for stdout.")
 @click.option("--force", "is_forced", is_flag=True, help="Overwrite OUTPUT.")
@@ -63,7 +64,7 @@ class BatchOptions:
     default=True,
     help="May a call run a second time when its worker dies? (default: yes)",
 )
-@click.option("--deadline-s", type=float, metavar="SECONDS", help="Time that each call has.")
+@deadline_option("Time that each call has.")
 @click.option("--queue", metavar="NAME", help="Queue to call through.")
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Workers to start when no Redis is configured."
@@ -140,7 +141,7 @@ async def _run(settings: Settings, batch: BatchOptions, call: BatchCall, source:
                 await run.run(records)
         finally:
             rejected.close()
-            click.echo(f"lualoft: {batch_report.summary(run.counts, time.monotonic() - started_s)}", err=True)
+            tell(f"lualoft: {batch_report.summary(run.counts, time.monotonic() - started_s)}")
     return batch_report.exit_code(run.counts)
 
 

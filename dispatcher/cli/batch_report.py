@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from dispatcher.cli import exit_codes
+from dispatcher.cli.terminal import tell
 from dispatcher.protocol.outcome import RETRYABLE, OutcomeKind
 
 if TYPE_CHECKING:
@@ -29,14 +28,12 @@ class RejectedLines:
         """Take one."""
         self._count += 1
         if self._count <= NAMED_LINES:
-            click.echo(f"lualoft: line {line}: {error}", err=True)
+            tell(f"lualoft: line {line}: {error}")
 
     def close(self) -> None:
         """Say how many were not named."""
         if self._count > NAMED_LINES:
-            click.echo(
-                f"lualoft: {self._count - NAMED_LINES:,} more lines were rejected; the output has them", err=True
-            )
+            tell(f"lualoft: {self._count - NAMED_LINES:,} more lines were rejected; the output has them")
 
 
 def summary(counts: Counter[OutcomeKind], elapsed_s: float) -> str:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dispatcher.batch_json import encode_json
 from dispatcher.catalog import Catalog
 from dispatcher.cli import exit_codes
+from dispatcher.cli.terminal import safe_json, safe_line, tell
 from dispatcher.protocol.connection import describe, require_key
 from dispatcher.protocol.errors import LualoftError
 from dispatcher.protocol.secret import MASK, Secret
@@ -33,14 +33,14 @@ def command(options: GlobalOptions, *, is_json: bool) -> int:
     shown = {name: shown_value(loaded.settings, name) for name in sorted(loaded.origins)}
     if is_json:
         rows = {name: {"value": value, "origin": loaded.origins[name]} for name, value in shown.items()}
-        click.echo(encode_json(rows))
+        click.echo(safe_json(rows))
     else:
         width = max(map(len, shown))
         for name, value in shown.items():
-            click.echo(f"{name:{width}}  {encode_json(value).decode()}  ({loaded.origins[name]})")
+            click.echo(safe_line(f"{name:{width}}  {safe_json(value)}  ({loaded.origins[name]})"))
     problems = list(_problems(loaded.settings))
     for problem in problems:
-        click.echo(f"lualoft: {problem}", err=True)
+        tell(f"lualoft: {problem}")
     return exit_codes.SETTINGS if problems else exit_codes.OK
 
 

@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     ),
     "Set it up": (
         CommandEntry("keygen", "dispatcher.cli.keygen:command", "Print a new key to seal messages with."),
+        CommandEntry("pw", "workers.cli.pw:command", "Make or test a password hash, like doveadm pw."),
         CommandEntry(
             "check-config", "dispatcher.cli.check_config:command", "Show the settings and where each came from."
         ),

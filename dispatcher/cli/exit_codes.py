@@ -18,6 +18,8 @@ OK: Final = 0
 FAILED: Final = EXIT_FAILURE
 #: The command was called wrongly: unknown option, missing file, unknown script.
 USAGE: Final = EXIT_USAGE
+#: A mistake in lualoft itself (EX_SOFTWARE of sysexits.h).
+INTERNAL: Final = 70
 #: A failure of the moment (no Redis, no worker, deadline): the same command may succeed later.
 TEMPORARY: Final = EXIT_TEMPORARY
 #: The settings are wrong; trying again does not help.

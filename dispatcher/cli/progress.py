@@ -11,7 +11,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
-import click
+from dispatcher.cli.terminal import tell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,7 +62,7 @@ async def _follow_plain(run: Counted, source: Read, size_bytes: int) -> None:
         await asyncio.sleep(PLAIN_EVERY_S)
         count, now_s = run.line_count, time.monotonic()
         share = f" ({source.bytes_read / size_bytes:.0%} read)" if size_bytes else ""
-        click.echo(f"lualoft: {count:,} lines{share}, {(count - before) / (now_s - before_s):,.0f}/s", err=True)
+        tell(f"lualoft: {count:,} lines{share}, {(count - before) / (now_s - before_s):,.0f}/s")
         before, before_s = count, now_s
 
 

@@ -10,12 +10,12 @@ import click
 from dispatcher.batch_json import JsonError, decode_value
 from dispatcher.cli import exit_codes
 from dispatcher.cli.render import print_human, print_json
-from dispatcher.cli.script_options import ScriptOptions, find_script, script_options
+from dispatcher.cli.script_options import ScriptOptions, deadline_option, find_script, script_options, utf8_name
 from dispatcher.protocol.errors import ArgumentError, UnavailableError
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dispatcher.catalog import Script
     from dispatcher.cli.global_options import GlobalOptions
@@ -77,10 +77,10 @@ def _parse_json(text: str, number: int) -> Any:  # noqa: ANN401 - any JSON value
         raise click.BadParameter(f"argument {number} is not JSON: {exc}") from exc
 
 
-def _not_json(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
+def _not_json(ctx: click.Context, param: click.Parameter, name: str) -> str:
     if name.startswith(_JSON_MARK):
         raise click.UsageError(f"{_JSON_OPTION} is an argument of the function: write it behind SCRIPT and FUNCTION")
-    return name
+    return utf8_name(ctx, param, name) if param.name == "function" else name
 
 
 @click.command("run", cls=_RunCommand, short_help="Call one function of a script and print what it returns.")
@@ -89,7 +89,7 @@ def _not_json(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
 @click.argument("args", nargs=-1, metavar="[ARG]...", callback=_parse_arguments)
 @click.option(_JSON_OPTION, metavar="JSON", expose_value=False, help="An argument as JSON; may stand between others.")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object instead of the values.")
-@click.option("--deadline-s", type=float, metavar="SECONDS", help="Wait at most this long for the outcome.")
+@deadline_option("Wait at most this long for the outcome.")
 @click.option("--queue", metavar="NAME", help="Queue to call through.")
 @click.option("--idempotent", "is_idempotent", is_flag=True, help="Run the call again if its worker dies.")
 @script_options
@@ -129,10 +129,16 @@ def run(options: GlobalOptions, call: RunCall, how: ScriptOptions) -> int:
     script = find_script(call.script, options.load(flags).settings, how)
     # Loaded here, so that a wrong command line is refused without waiting for Redis's and RQ's libraries.
     from dispatcher.cli.backend import open_backend
+    from dispatcher.cli.event_loop import run_on_loop
+    from dispatcher.client import AsyncDispatcher
+
+    async def ask(settings: Settings) -> Outcome:
+        async with AsyncDispatcher(settings) as dispatcher:
+            return await dispatcher.call(script, call.function, *call.args, idempotent=call.is_idempotent)
 
     try:
         with open_backend(options, flags, workers=1) as settings:
-            outcome = _call(settings, call, script)
+            outcome = _outcome_of(lambda: run_on_loop(ask(settings)))
             # Before the workers drain, which may take a second.
             _show(outcome, script, is_json=call.is_json)
     except UnavailableError as exc:
@@ -148,16 +154,9 @@ def _show(outcome: Outcome, script: Script, *, is_json: bool) -> None:
         print_human(outcome)
 
 
-def _call(settings: Settings, call: RunCall, script: Script) -> Outcome:
+def _outcome_of(make_call: Callable[[], Outcome]) -> Outcome:
     """Make the call. That its arguments cannot travel is an outcome too, so that `--json` always prints its object."""
-    from dispatcher.cli.event_loop import run_on_loop
-    from dispatcher.client import AsyncDispatcher
-
-    async def ask() -> Outcome:
-        async with AsyncDispatcher(settings) as dispatcher:
-            return await dispatcher.call(script, call.function, *call.args, idempotent=call.is_idempotent)
-
     try:
-        return run_on_loop(ask())
+        return make_call()
     except ArgumentError as exc:
         return Outcome(0, OutcomeKind.REJECTED, error=str(exc))

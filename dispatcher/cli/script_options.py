@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import sys
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from dispatcher.catalog import Catalog, Script
+from dispatcher.catalog import MAX_SOURCE_BYTES, Catalog, Script
 from dispatcher.protocol.errors import ScriptUnreadableError
+from dispatcher.protocol.settings import MAX_DURATION_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,9 @@ STDIN: Final = "-"
 
 #: Name under which a script from standard input appears in Lua's messages.
 STREAM_NAME: Final = "stdin"
+
+#: The same in our own messages.
+_STDIN_NAME: Final = "standard input"
 
 _DIALECTS: Final = ("2.3", "2.4")
 _LUA_VERSIONS: Final = ("5.1", "5.2", "5.3", "5.4", "5.5", "luajit")
@@ -72,8 +77,35 @@ def _parse_settings(_ctx: click.Context, _param: click.Parameter, pairs: tuple[s
         if not key or not equals:
             # Not quoted: it may be a password that lost its name.
             raise click.BadParameter("a setting is written KEY=VALUE")
+        if not _is_utf8(pair):
+            raise click.BadParameter("a setting is UTF-8 text")
         settings[key] = value
     return settings
+
+
+def _is_utf8(text: str) -> bool:
+    # Bytes of an argument that are not UTF-8 arrive as lone surrogates.
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def utf8_name(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
+    """Refuse a name that cannot be written on the wire; for click."""
+    if not _is_utf8(name):
+        raise click.BadParameter("a name is UTF-8 text")
+    return name
+
+
+def deadline_option(help_text: str) -> Callable[[F], F]:
+    """Return `--deadline-s`; what is no number of seconds that the settings allow is wrong use."""
+    seconds = click.FloatRange(min=0, max=MAX_DURATION_S, min_open=True)
+    return click.option("--deadline-s", type=seconds, callback=_not_nan, metavar="SECONDS", help=help_text)
+
+
+def _not_nan(_ctx: click.Context, _param: click.Parameter, seconds: float | None) -> float | None:
+    # It compares as neither too small nor too large.
+    if seconds is not None and math.isnan(seconds):
+        raise click.BadParameter("nan is not a number of seconds")
+    return seconds
 
 
 def find_script(name: str, settings: Settings, options: ScriptOptions) -> Script:
@@ -95,6 +127,8 @@ def find_script(name: str, settings: Settings, options: ScriptOptions) -> Script
 def _find(name: str, settings: Settings) -> Script:
     if name == STDIN:
         return Script.from_stream(STREAM_NAME, _read_stdin(), lua=settings.lua.version)
+    if not name:
+        raise click.UsageError("SCRIPT is empty: it is a file, a name from the settings, or -")
     catalog = Catalog(settings)
     # `auth.lua` in the current directory never hides the script that the settings call `auth`.
     if name not in catalog.names() and (os.sep in name or name.endswith(".lua") or Path(name).exists()):
@@ -103,7 +137,12 @@ def _find(name: str, settings: Settings) -> Script:
 
 
 def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise ScriptUnreadableError(_STDIN_NAME, "it is closed")
     try:
-        return sys.stdin.buffer.read()
+        source = sys.stdin.buffer.read(MAX_SOURCE_BYTES + 1)
     except OSError as exc:
-        raise ScriptUnreadableError("standard input", exc.strerror or str(exc)) from exc
+        raise ScriptUnreadableError(_STDIN_NAME, exc.strerror or str(exc)) from exc
+    if len(source) > MAX_SOURCE_BYTES:
+        raise ScriptUnreadableError(_STDIN_NAME, f"is larger than {MAX_SOURCE_BYTES} bytes")
+    return source

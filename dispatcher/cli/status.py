@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from dispatcher.batch_json import encode_json
 from dispatcher.cli import exit_codes
+from dispatcher.cli.interrupt import raise_on_interrupt
+from dispatcher.cli.redis_answers import redis_answers
 from dispatcher.cli.status_data import Status, read_status
+from dispatcher.cli.terminal import is_terminal, safe_json
 from dispatcher.cli.up_file import is_trusted, up_file_path
 from dispatcher.protocol.connection import connect_sync, describe, translated
 from dispatcher.protocol.errors import SettingsError, UnavailableError
@@ -41,7 +42,7 @@ def command(options: GlobalOptions, *, is_json: bool, is_watched: bool) -> int:
 
         def look() -> Status:
             try:
-                with translated(redis_settings):
+                with redis_answers(redis_settings), translated(redis_settings):
                     return read_status(redis, address)
             except UnavailableError as exc:
                 raise UnavailableError(f"{exc}{origin}") from exc
@@ -70,8 +71,9 @@ def _redis_settings(options: GlobalOptions) -> tuple[RedisSettings, str]:
 
 
 def _show_json(look: Callable[[], Status], *, is_watched: bool) -> None:
+    raise_on_interrupt()
     while True:
-        click.echo(encode_json(look().as_json()))
+        click.echo(safe_json(look().as_json()))
         if not is_watched:
             return
         time.sleep(WATCH_EVERY_S)
@@ -80,10 +82,11 @@ def _show_json(look: Callable[[], Status], *, is_watched: bool) -> None:
 def _show_tables(look: Callable[[], Status], *, is_watched: bool) -> None:
     from dispatcher.cli.status_view import live_view, plain_text
 
+    raise_on_interrupt()
     if not is_watched:
-        click.echo(plain_text(look(), is_styled=sys.stdout.isatty()), nl=False)
+        click.echo(plain_text(look(), is_styled=is_terminal()), nl=False)
         return
-    if sys.stdout.isatty():
+    if is_terminal():
         live_view(look, WATCH_EVERY_S)
         return
     while True:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _OUTCOME_PREFIX: Final = "outcome_"
 
+#: Beyond this a float is not exact; nothing that is counted comes near.
+_MAX_NUMBER: Final = 2**53
+
 
 @dataclass(frozen=True)
 class QueueStatus:
@@ -92,14 +95,23 @@ def read_status(redis: SyncRedis, address: str) -> Status:
 
 
 def _names(members: Any, prefix: str) -> set[str]:  # noqa: ANN401 - redis-py's answer
-    return {member.decode().removeprefix(prefix) for member in members}
+    # Bytes that are not UTF-8 keep their place in a name, so that its keys are found.
+    return {member.decode("utf-8", "surrogateescape").removeprefix(prefix) for member in members}
+
+
+def _key(key: str) -> bytes:
+    return key.encode("utf-8", "surrogateescape")
+
+
+def _shown(name: str) -> str:
+    return _key(name).decode("utf-8", "backslashreplace")
 
 
 def _read_workers(redis: SyncRedis, names: list[str]) -> list[WorkerStatus]:
     with redis.pipeline(transaction=False) as pipeline:
         for name in names:
-            pipeline.hgetall(keys.rq_worker(name))
-            pipeline.hgetall(keys.worker_stats(name))
+            pipeline.hgetall(_key(keys.rq_worker(name)))
+            pipeline.hgetall(_key(keys.worker_stats(name)))
         answers = [_texts(answer) for answer in pipeline.execute()]
     found = zip(names, answers[::2], answers[1::2], strict=True)
     # A name without a hash is a worker that was killed; RQ forgets it later.
@@ -107,34 +119,54 @@ def _read_workers(redis: SyncRedis, names: list[str]) -> list[WorkerStatus]:
 
 
 def _texts(answer: Mapping[bytes, bytes]) -> dict[str, str]:
-    return {key.decode(): value.decode("utf-8", "replace") for key, value in answer.items()}
+    return {_text(key): _text(value) for key, value in answer.items()}
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
 
 
 def _worker(name: str, rq: Mapping[str, str], stats: Mapping[str, str]) -> WorkerStatus:
     return WorkerStatus(
-        name=name,
+        name=_shown(name),
         queue=stats.get("queue") or rq.get("queues", ""),
         state=rq.get("state", ""),
-        invocations=int(stats.get("invocations", 0)),
-        rate_per_s=float(stats.get("rate_per_s", 0)),
-        in_flight=int(stats.get("in_flight", 0)),
-        instances=int(stats.get("instances", 0)),
-        rss_bytes=int(stats.get("rss_bytes", 0)),
-        chunks=int(rq.get("successful_job_count", 0)),
-        failed_chunks=int(rq.get("failed_job_count", 0)),
+        invocations=_count(stats.get("invocations")),
+        rate_per_s=_number(stats.get("rate_per_s")),
+        in_flight=_count(stats.get("in_flight")),
+        instances=_count(stats.get("instances")),
+        rss_bytes=_count(stats.get("rss_bytes")),
+        chunks=_count(rq.get("successful_job_count")),
+        failed_chunks=_count(rq.get("failed_job_count")),
         outcomes={
-            key.removeprefix(_OUTCOME_PREFIX): int(value)
+            key.removeprefix(_OUTCOME_PREFIX): _count(value)
             for key, value in stats.items()
             if key.startswith(_OUTCOME_PREFIX)
         },
     )
 
 
+def _number(text: str | None) -> float:
+    """Return a number that somebody wrote into Redis; 0 for what is none, or none that a count or a rate can be."""
+    try:
+        number = float(text or 0)
+    except ValueError:
+        return 0.0
+    return number if 0 <= number <= _MAX_NUMBER else 0.0
+
+
+def _count(text: str | None) -> int:
+    return int(_number(text))
+
+
 def _read_queues(redis: SyncRedis, names: list[str]) -> list[QueueStatus]:
     with redis.pipeline(transaction=False) as pipeline:
         for name in names:
-            pipeline.llen(keys.rq_queue(name))
-            pipeline.zcard(keys.rq_started_registry(name))
-            pipeline.zcard(keys.rq_failed_registry(name))
+            pipeline.llen(_key(keys.rq_queue(name)))
+            pipeline.zcard(_key(keys.rq_started_registry(name)))
+            pipeline.zcard(_key(keys.rq_failed_registry(name)))
         counts = iter(pipeline.execute())
-    return [QueueStatus(name, *row) for name, row in zip(names, zip(counts, counts, counts, strict=True), strict=True)]
+    return [
+        QueueStatus(_shown(name), *row)
+        for name, row in zip(names, zip(counts, counts, counts, strict=True), strict=True)
+    ]

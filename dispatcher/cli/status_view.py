@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from dispatcher.cli.terminal import safe_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,7 +46,12 @@ def live_view(look: Callable[[], Status], every_s: float) -> None:
 def render(status: Status, *, is_styled: bool) -> Group:
     """Return what is drawn."""
     style = box.SIMPLE_HEAD if is_styled else None
-    return Group(Text(f"Redis at {status.redis}"), _queues(status, style), _workers(status, style), _totals(status))
+    return Group(_text(f"Redis at {status.redis}"), _queues(status, style), _workers(status, style), _totals(status))
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Show what stands in Redis as it is: rich would read markup in a plain string, the terminal control characters."""
+    return Text(safe_line(text), style=style)
 
 
 def _table(style: box.Box | None, *columns: str) -> Table:
@@ -60,7 +67,7 @@ def _queues(status: Status, style: box.Box | None) -> Table:
     table = _table(style, "QUEUE", "WAITING CHUNKS", "RUNNING", "FAILED")
     for queue in status.queues:
         failed = Text(f"{queue.failed_chunks:,}", style="red" if queue.failed_chunks else "")
-        table.add_row(queue.name, f"{queue.waiting_chunks:,}", f"{queue.running_chunks:,}", failed)
+        table.add_row(_text(queue.name), f"{queue.waiting_chunks:,}", f"{queue.running_chunks:,}", failed)
     return table
 
 
@@ -80,9 +87,9 @@ def _workers(status: Status, style: box.Box | None) -> Table:
     )
     for worker in status.workers:
         table.add_row(
-            worker.name,
-            worker.queue,
-            Text(worker.state, style="green" if worker.state in {"idle", "busy"} else "yellow"),
+            _text(worker.name),
+            _text(worker.queue),
+            _text(worker.state, "green" if worker.state in {"idle", "busy"} else "yellow"),
             f"{worker.invocations:,}",
             f"{worker.rate_per_s:,.0f}",
             f"{worker.in_flight:,}",

@@ -14,6 +14,8 @@ import click
 
 from dispatcher.cli import exit_codes
 from dispatcher.cli.backend import open_server
+from dispatcher.cli.interrupt import raise_on_interrupt
+from dispatcher.cli.terminal import tell
 from dispatcher.cli.up_file import written_up_file
 from dispatcher.local_pool import LocalPool
 from dispatcher.protocol.connection import describe, require_key
@@ -49,6 +51,7 @@ def command(options: GlobalOptions, *, workers: int | None, queue: str | None) -
     """
     flags = {"pool.workers": workers, "dispatch.queue": queue}
     settings = options.load(flags).settings
+    raise_on_interrupt()
     with ExitStack() as stack:
         server = None
         if settings.redis.url:
@@ -80,7 +83,7 @@ def _serve(pool: LocalPool, server: EmbeddedServer | None) -> int:
     threading.Thread(target=_tell_pool_end, args=(pool, events), name="pool-watch", daemon=True).start()
     if _next_event(events, server) is _Event.POOL_ENDED:
         raise UnavailableError("the workers ended unexpectedly")
-    click.echo("draining; once more Ctrl-C does not wait for running calls", err=True)
+    tell("draining; once more Ctrl-C does not wait for running calls")
     _stop_at_once_when_asked_again(pool.pid)
     pool.stop()
     for number in _STOP_SIGNALS:

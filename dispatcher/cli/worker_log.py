@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import click
+from dispatcher.cli.terminal import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ class WorkerLog:
             # The last words of processes that have just ended may still be in the pipe.
             self._reader.join(LAST_WORDS_S)
         for line in list(self._lines):
-            click.echo(line, err=True)
+            tell(line)
 
     def _read(self, read_end: int) -> None:
         with open(read_end, encoding="utf-8", errors="backslashreplace") as stream:

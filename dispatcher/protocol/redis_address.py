@@ -24,6 +24,7 @@ REDIS_PORT: Final = 6379
 SENTINEL_PORT: Final = 26379
 
 _MAX_PORT = 65535
+_MAX_DATABASE = 2**31 - 1
 _TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 #: Scheme -> what may stand behind the question mark.
 _OPTIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
@@ -84,7 +85,7 @@ def parse_redis_url(url: Secret) -> RedisAddress:
         service, path = _only_name(path), ""
     elif parts.scheme != "unix":
         db_text, path = options.get("db") or path.strip("/") or "0", ""
-    elif hosts or not path.strip("/"):
+    elif hosts or not path.strip("/") or "\0" in path:
         raise _bad("a unix socket needs an absolute path after three slashes")
     if parts.scheme != "unix" and not hosts:
         raise _bad("it names no host")
@@ -160,9 +161,10 @@ def _host(text: str, default_port: int) -> tuple[str, int]:
         raise _bad("a host is empty or malformed")
     if not colon:
         return host, default_port
-    if not (port_text.isascii() and port_text.isdigit() and 1 <= int(port_text) <= _MAX_PORT):
+    port = _number(port_text, _MAX_PORT)
+    if not port:
         raise _bad(f"a port is not a number from 1 to {_MAX_PORT}")
-    return host, int(port_text)
+    return host, port
 
 
 def _only_name(path: str) -> str:
@@ -173,6 +175,15 @@ def _only_name(path: str) -> str:
 
 
 def _database(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise _bad("the database is not a number")
-    return int(text)
+    number = _number(text, _MAX_DATABASE)
+    if number is None:
+        raise _bad(f"the database is not a number from 0 to {_MAX_DATABASE}")
+    return number
+
+
+def _number(text: str, maximum: int) -> int | None:
+    # The length first: Python refuses to convert thousands of digits, with an error of its own.
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(maximum))):
+        return None
+    number = int(text)
+    return number if number <= maximum else None

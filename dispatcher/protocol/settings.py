@@ -16,9 +16,12 @@ from dispatcher.protocol.secret import MASK, Secret
 _KIB: Final = 1024
 _MIB: Final = 1024 * _KIB
 #: A day in seconds: the upper end of every duration, and a guard against `inf`.
-_DAY_S: Final = 86_400
+MAX_DURATION_S: Final = 86_400
+#: The smallest cap on a script's memory: an empty Lua state takes a tenth of it, so below it no script would load.
+MIN_MEMORY_CAP_BYTES: Final = 1 * _MIB
+_MAX_MEMORY_CAP_BYTES: Final = 1024 * 1024 * _MIB
 
-Seconds = Annotated[float, Meta(gt=0, le=_DAY_S)]
+Seconds = Annotated[float, Meta(gt=0, le=MAX_DURATION_S)]
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
 Bytes = Annotated[int, Meta(ge=1, le=1024 * _MIB)]
 Count = Annotated[int, Meta(ge=1, le=100_000_000)]
@@ -116,6 +119,8 @@ class LogSettings(Section, frozen=True):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
+    #: Event filter as in Dovecot's log_debug: which debug lines of scripts' events are wanted; "debug" wants all.
+    debug_filter: str = ""
 
 
 class ScriptSettings(Section, frozen=True):
@@ -128,8 +133,15 @@ class ScriptSettings(Section, frozen=True):
     lua: Literal["", "5.1", "5.2", "5.3", "5.4", "5.5", "luajit"] = ""
     #: Argument of `script_init`: name -> text.
     settings: dict[str, str] = {}
-    #: Memory of one instance; 0: no cap.
-    max_memory_bytes: Annotated[int, Meta(ge=0, le=1024 * 1024 * _MIB)] = 0
+    #: Memory of one instance; 0: no cap. `settings_source` checks the smallest one, which a type cannot say beside 0.
+    max_memory_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=_MAX_MEMORY_CAP_BYTES,
+            description=f"0 for no cap, or a whole number from {MIN_MEMORY_CAP_BYTES} to {_MAX_MEMORY_CAP_BYTES}",
+        ),
+    ] = 0
 
     def __repr__(self) -> str:
         # What a script is told often holds a password for its back-end.

@@ -4,12 +4,14 @@ Called by `settings_source`, which lets the later source win and checks the valu
 files of secrets are not opened yet. Must never put a value into a complaint: it may be a secret under a wrong name.
 """
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dispatcher.protocol.bounded_file import read_bounded
 from dispatcher.protocol.errors import SettingsError
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings_fields import (
@@ -25,6 +27,9 @@ from dispatcher.protocol.settings_fields import (
 
 #: Where a setting came from that stood on the command line.
 FLAG_SOURCE: Final = "command line"
+
+#: The longest settings file.
+MAX_FILE_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def _entry(key: str, value: object, source: str, *, is_text: bool) -> Entry:
 
 def from_toml(path: Path) -> Iterator[Entry]:
     """Yield what the settings file says; paths in it start from its own folder."""
-    source = f"file {path}"
+    source = _source(path)
     for name, value in _read_toml(path).items():
         if name == "scripts":
             for script, table in _table(name, value, source).items():
@@ -67,9 +72,9 @@ def from_toml(path: Path) -> Iterator[Entry]:
 
 
 def _read_toml(path: Path) -> dict[str, object]:
-    source = f"file {path}"
+    source = _source(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_bounded(path, MAX_FILE_BYTES).decode())
     except OSError as exc:
         raise SettingsError("settings file", f"cannot be read, {exc.strerror}", source=source) from exc
     except UnicodeDecodeError:
@@ -77,6 +82,16 @@ def _read_toml(path: Path) -> dict[str, object]:
     except tomllib.TOMLDecodeError as exc:
         # `from None`: newer Pythons keep the whole text, with its secrets, in this error.
         raise SettingsError("settings file", str(exc), source=source, allowed="TOML 1.0") from None
+    except RecursionError:
+        raise SettingsError("settings file", "nests too deep", source=source) from None
+    except ValueError:
+        # Python refuses to convert thousands of digits; tomllib passes that on as it is.
+        raise SettingsError("settings file", "holds a number with too many digits", source=source) from None
+
+
+def _source(path: Path) -> str:
+    # A path may hold bytes that are not UTF-8; `check-config` prints where settings came from.
+    return f"file {os.fsencode(path).decode('utf-8', 'backslashreplace')}"
 
 
 def _table(key: str, value: object, source: str) -> dict[str, object]:
@@ -86,7 +101,7 @@ def _table(key: str, value: object, source: str) -> dict[str, object]:
 
 
 def _toml_entry(key: str, value: object, path: Path) -> Entry:
-    source = f"file {path}"
+    source = _source(path)
     if key not in FIELDS and key not in SECRET_FILES:
         section, _, _ = key.rpartition(".")
         raise _unknown(key, source, section)
@@ -96,7 +111,7 @@ def _toml_entry(key: str, value: object, path: Path) -> Entry:
 
 
 def _script_entries(script: str, table: object, path: Path) -> Iterator[Entry]:
-    source = f"file {path}"
+    source = _source(path)
     prefix = f"scripts.{script}"
     # `file` is always an entry, so that a script whose table is empty exists.
     for field, value in ({"file": ""} | _table(prefix, table, source)).items():

@@ -8,15 +8,16 @@ Must never put the value of a secret into a complaint.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
+from dispatcher.protocol.bounded_file import read_bounded
 from dispatcher.protocol.errors import SettingsError
 from dispatcher.protocol.key_text import decode_keys
 from dispatcher.protocol.redis_address import parse_redis_url
 from dispatcher.protocol.secret import Secret
-from dispatcher.protocol.settings import Settings, convert_value
+from dispatcher.protocol.settings import MIN_MEMORY_CAP_BYTES, Settings, convert_value
 from dispatcher.protocol.settings_fields import (
     CONFIG_VARIABLE,
     FIELDS,
@@ -35,6 +36,8 @@ _ORDERED: Final = (
     ("dispatch.max_invocation_bytes", "dispatch.max_chunk_bytes"),
     ("pool.respawn_min_s", "pool.respawn_max_s"),
 )
+#: The longest file of keys.
+MAX_KEY_FILE_BYTES: Final = 64 * 1024
 #: Longest piece of a bad value that is shown, in characters.
 _MAX_SHOWN: Final = 60
 
@@ -89,6 +92,7 @@ def _layer(entries: Iterator[Entry]) -> dict[str, Entry]:
 def _checked(entry: Entry) -> object:
     """Return the value in the type of its field."""
     kind = field_type(entry.key)
+    _check_text(entry, entry.file_path or entry.value)
     value = _read_secret(entry) if entry.file_path else entry.value
     if entry.is_text and isinstance(value, str) and is_list(kind):
         value = value.split(LIST_SEPARATOR)
@@ -96,6 +100,7 @@ def _checked(entry: Entry) -> object:
         converted = value if isinstance(value, Secret) else convert_value(value, kind, is_text=entry.is_text)
         if isinstance(converted, Secret) and converted:
             _check_secret(entry.key, converted)
+        _check_memory_cap(entry.key, converted)
     except msgspec.ValidationError:
         # `from None`: the library's words add nothing to ours.
         raise SettingsError(
@@ -110,8 +115,31 @@ def _complaint(value: object, kind: object) -> str:
     # Settings of scripts often hold passwords, so a table is not shown either.
     if kind is Secret or isinstance(value, dict):
         return f"a value of type {type(value).__name__} does not fit"
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:
+        # Python refuses to write thousands of digits.
+        shown = f"a number of type {type(value).__name__}"
     return (shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + "…") + " is not allowed"
+
+
+def _check_text(entry: Entry, value: object) -> None:
+    """Refuse text that cannot be sent to a worker, or that the system would take for a shorter path."""
+    if isinstance(value, dict):
+        # What a script is told may hold anything; whether it is text at all is checked with its type.
+        return
+    for item in value if isinstance(value, list) else [value]:
+        text = item.reveal() if isinstance(item, Secret) else item
+        if isinstance(text, str) and "\0" in text:
+            raise SettingsError(entry.key, "holds a NUL", source=entry.source)
+        # Bytes of the environment that are not UTF-8 arrive as lone surrogates.
+        if isinstance(text, str) and any("\ud800" <= char <= "\udfff" for char in text):
+            raise SettingsError(entry.key, "is not UTF-8 text", source=entry.source)
+
+
+def _check_memory_cap(key: str, value: object) -> None:
+    if key.startswith("scripts.") and key.endswith(".max_memory_bytes") and 0 < cast(int, value) < MIN_MEMORY_CAP_BYTES:
+        raise SettingsError(key, f"{value} is not allowed", allowed=describe_allowed(field_type(key)))
 
 
 def _check_secret(key: str, secret: Secret) -> None:
@@ -123,7 +151,7 @@ def _check_secret(key: str, secret: Secret) -> None:
 
 def _read_secret(entry: Entry) -> Secret:
     try:
-        text = Path(entry.file_path).read_text(encoding="utf-8").strip()
+        text = read_bounded(entry.file_path, MAX_KEY_FILE_BYTES).decode().strip()
     except OSError as exc:
         problem = f"the file cannot be read, {exc.strerror}"
         raise SettingsError(entry.key, problem, source=entry.source) from exc

@@ -9,8 +9,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,12 +63,14 @@ def done(process, out, err):
 class Started:
     """A command that runs; its output goes to files, which may be looked at meanwhile."""
 
-    def __init__(self, folder, arguments, variables, **options):
+    def __init__(self, folder, arguments, variables, *, redirection="", limits=":", **options):
+        """Start it, by way of a shell when that is to limit or redirect it."""
         self._out, self._err = folder / "out", folder / "err"
+        shell = ["sh", "-c", f'{limits}; exec "$@" {redirection}', "sh"] if redirection or limits != ":" else []
         with self._out.open("wb") as out, self._err.open("wb") as err:
             options = {"stdin": subprocess.DEVNULL, "stdout": out, **options}
             self.process = subprocess.Popen(
-                [COMMAND, *arguments],
+                [*shell, COMMAND, *arguments],
                 stderr=err,
                 env=environment(folder, **variables),
                 start_new_session=True,
@@ -153,6 +157,27 @@ def up_config(tmp_path_factory):
         assert 0 == command.end(signal.SIGTERM).code
     finally:
         command.close()
+
+
+@pytest.fixture
+def http_url():
+    """A Redis address under which a web server listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            # Ends with an error when the socket is shut down.
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection, contextlib.suppress(OSError):
+                        connection.recv(4096)
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 @pytest.fixture

@@ -248,3 +248,18 @@ def test_password_of_a_login_is_in_no_output(batch):
     for function in ("verify", "fail"):
         result = batch(function, stdin=lines)
         assert "hunter2" not in result.out + result.err
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"], ids=["closed", "full"])
+def test_batch_does_its_work_without_a_usable_standard_error(start, up_config, script, write, tmp_path, redirection):
+    calls, out = write("calls.jsonl", "?\n" * 20 + json_lines(20)), tmp_path / "out"
+    arguments = ("batch", script, "echo", calls, "-o", out)
+    result = start("--config", up_config, *arguments, redirection=redirection).end()
+    assert (1, "", 40) == (result.code, result.out, len(out.read_text().splitlines()))
+
+
+def test_function_that_is_not_utf_8_is_wrong_use(lualoft, script, write):
+    calls = write("calls.jsonl", json_lines(1))
+    result = lualoft("batch", script, os.fsdecode(b"\xff"), calls, "-o", "-")
+    assert (2, "") == (result.code, result.out)
+    assert "a name is UTF-8 text" in result.err

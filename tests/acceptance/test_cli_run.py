@@ -11,6 +11,7 @@ from dispatcher.protocol.sealing import generate_key
 from tests.waiting import wait_until
 
 NOWHERE = "redis://127.0.0.1:1/0"
+NOT_UTF8 = os.fsdecode(b"\xff")
 FIELDS = ["id", "outcome", "values", "error", "logs", "script", "queue_ms", "run_ms"]
 
 
@@ -123,7 +124,18 @@ def test_without_a_redis_everything_is_started_and_removed(lualoft, script):
         pytest.param(["--arg-json", "1", "SCRIPT", "f"], 2, "write it behind SCRIPT and FUNCTION", id="JSON too early"),
         pytest.param(["SCRIPT", "f", "-x", "secret"], 2, "a setting is written KEY=VALUE", id="bad setting"),
         pytest.param(["SCRIPT", "f", "--config", "x"], 2, "--config stands before the sub-command", id="misplaced"),
-        pytest.param(["SCRIPT", "f", "--deadline-s", "-1"], 78, "dispatch.deadline_s (command line)", id="deadline"),
+        pytest.param(["SCRIPT", "f", "--deadline-s", "-1"], 2, "-1.0 is not in the range", id="deadline below 0"),
+        pytest.param(["SCRIPT", "f", "--deadline-s", "0"], 2, "0.0 is not in the range", id="deadline 0"),
+        pytest.param(["SCRIPT", "f", "--deadline-s", "nan"], 2, "nan is not a number", id="deadline nan"),
+        pytest.param(["SCRIPT", "f", "--deadline-s", "86401"], 2, "not in the range", id="deadline beyond a day"),
+        pytest.param(["", "f"], 2, "SCRIPT is empty", id="empty script"),
+        pytest.param(["SCRIPT", NOT_UTF8], 2, "a name is UTF-8 text", id="function not UTF-8"),
+        pytest.param(["SCRIPT", "f", "-x", f"a={NOT_UTF8}"], 2, "a setting is UTF-8 text", id="setting not UTF-8"),
+        pytest.param(["SCRIPT", "f", "-x", f"{NOT_UTF8}=1"], 2, "a setting is UTF-8 text", id="its name not UTF-8"),
+        pytest.param(
+            ["SCRIPT", "f", "--arg-json", "[" * 900 + "]" * 900], 2, "not JSON: nests too deep", id="JSON too deep"
+        ),
+        pytest.param(["/dev/zero", "f"], 2, "access(/dev/zero) failed: Is not a regular file", id="device"),
         pytest.param(["SCRIPT"], 2, "Missing argument 'FUNCTION'", id="no function"),
     ],
 )
@@ -162,6 +174,55 @@ def test_json_is_printed_even_when_there_is_no_redis(lualoft, script):
     result = lualoft("--redis-url", NOWHERE, "run", script, "echo", "--json", LUALOFT_KEY=generate_key())
     (found,) = result.objects()
     assert (75, "unavailable") == (result.code, found["outcome"])
+
+
+def test_script_may_be_a_process_substitution(lualoft, up_config):
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"function f() return 5 end")
+    os.close(write_end)
+    path = f"/proc/{os.getpid()}/fd/{read_end}"
+    assert (0, "5\n", "") == lualoft("--config", up_config, "run", path, "f")
+    os.close(read_end)
+
+
+def test_script_pipe_into_which_nobody_writes_is_told(lualoft, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    result = lualoft("run", tmp_path / "pipe", "f")
+    assert (2, f"lualoft: access({tmp_path}/pipe) failed: Is a pipe into which nobody writes\n") == (
+        result.code,
+        result.err,
+    )
+
+
+def test_endless_standard_input_as_a_script_is_told(start):
+    with Path("/dev/zero").open("rb") as zero:
+        result = start("run", "-", "f", stdin=zero).end()
+    assert (2, "lualoft: access(standard input) failed: is larger than 67108864 bytes\n") == (result.code, result.err)
+
+
+@pytest.mark.parametrize(
+    ("redirection", "arguments"),
+    [
+        pytest.param("<&-", ["-", "f"], id="script from closed input"),
+        pytest.param("2>&-", [], id="usage without standard error"),
+        pytest.param("2>/dev/full", [], id="usage with full standard error"),
+    ],
+)
+def test_missing_standard_stream_is_wrong_use_and_not_a_failure(start, redirection, arguments):
+    result = start("run", *arguments, redirection=redirection).end()
+    assert (2, "") == (result.code, result.out)
+
+
+def test_server_that_is_no_redis_is_a_temporary_failure(lualoft, script, http_url):
+    result = lualoft("--redis-url", http_url, "run", script, "echo", LUALOFT_KEY=generate_key())
+    assert 75 == result.code
+    assert "does not answer as expected (InvalidResponse" in result.err
+
+
+def test_too_few_descriptors_are_told_in_a_sentence(start, script):
+    result = start("run", script, "echo", limits="ulimit -n 8").end()
+    assert (75, "") == (result.code, result.out)
+    assert "Too many open files" in result.err
 
 
 def test_full_disk_is_told_in_a_sentence(start, up_config, script):

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,52 @@ def test_command_that_does_not_exist_is_wrong_use(lualoft, command):
 def test_settings_file_may_be_named_by_the_environment(lualoft, config):
     (found,) = lualoft("check-config", "--json", LUALOFT_CONFIG=str(config)).objects()
     assert json.dumps(3) == json.dumps(found["pool.workers"]["value"])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("[pool]\nworkers = " + "9" * 5000, "holds a number with too many digits", id="5000 digits"),
+        pytest.param("[pool]\nworkers = 0x" + "9" * 5000, "a number of type int is not allowed", id="5000 hex digits"),
+        pytest.param("x = " + "[" * 5000 + "]" * 5000, "nests too deep", id="nested"),
+        pytest.param('[scripts.x]\nfile = "s\\u0000"', "scripts.x.file", id="NUL in a script's path"),
+        pytest.param('key_file = "s\\u0000"', "holds a NUL", id="NUL in the key's path"),
+        pytest.param('[lua]\nscript_dirs = ["\\u0000"]', "holds a NUL", id="NUL in a folder"),
+        pytest.param("[scripts.x]\nmax_memory_bytes = 1048575", "from 1048576 to", id="memory cap too small"),
+        pytest.param("#" * (1024 * 1024 + 1), "Is larger than 1048576 bytes", id="too large"),
+    ],
+)
+@pytest.mark.parametrize("command", [["check-config"], ["run", "x", "f"]], ids=["check-config", "run"])
+def test_settings_file_that_cannot_be_used_is_told(lualoft, write, command, text, told):
+    result = lualoft("--config", write("bad.toml", text), *command)
+    assert (78, "") == (result.code, result.out)
+    assert told in result.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        pytest.param("LUALOFT_REDIS_URL", "redis://h/" + "9" * 5000, "the database is not a number", id="database"),
+        pytest.param("LUALOFT_REDIS_URL", "redis://h:" + "9" * 5000, "a port is not a number", id="port"),
+        pytest.param("LUALOFT_LUA_PATH", os.fsdecode(b"\xff"), "is not UTF-8 text", id="path not UTF-8"),
+        pytest.param("LUALOFT_KEY_FILE", os.fsdecode(b"\xff"), "is not UTF-8 text", id="key file not UTF-8"),
+        pytest.param("LUALOFT_KEY_FILE", "/dev/zero", "Is not a regular file", id="key from a device"),
+        pytest.param("LUALOFT_CONFIG", "/dev/zero", "Is not a regular file", id="settings from a device"),
+    ],
+)
+@pytest.mark.parametrize("command", [["check-config", "--json"], ["run", "x", "f"]], ids=["check-config", "run"])
+def test_variable_that_cannot_be_used_is_told(lualoft, command, variable, value, told):
+    result = lualoft(*command, **{variable: value})
+    assert (78, "") == (result.code, result.out)
+    assert told in result.err
+
+
+def test_key_file_that_is_a_pipe_is_refused_at_once(lualoft, tmp_path):
+    os.mkfifo(tmp_path / "key")
+    assert "Is not a regular file" in lualoft("check-config", LUALOFT_KEY_FILE=str(tmp_path / "key")).err
+
+
+def test_settings_file_may_have_a_name_that_is_not_utf_8(lualoft, write):
+    path = write(os.fsdecode(b"\xff.toml"), "[pool]\nworkers = 3\n")
+    (found,) = lualoft("--config", path, "check-config", "--json").objects()
+    assert found["pool.workers"]["origin"].endswith("\\xff.toml")

@@ -3,6 +3,10 @@ import signal
 
 import pytest
 
+from dispatcher.protocol.connection import connect_sync
+from dispatcher.protocol.secret import Secret
+from dispatcher.protocol.settings import RedisSettings
+
 
 def test_status_shows_queues_workers_and_totals(lualoft, up_config):
     lines = lualoft("--config", up_config, "status").out.splitlines()
@@ -53,3 +57,62 @@ def test_watch_looks_again_and_again_until_ctrl_c(start, up_config, options):
     assert 130 == command.end(signal.SIGINT).code
     if options:
         assert all(json.loads(line) for line in command.out.splitlines())
+
+
+@pytest.fixture
+def garbage(redis_url):
+    """A database of its own, into which a test writes what should not be there; yields (address, client)."""
+    address = f"{redis_url}?db=8"
+    with connect_sync(RedisSettings(url=Secret(address))) as client:
+        yield address, client
+        client.flushdb()
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xff\xfe", b"[bold]x[/nope]", b"\x1b[31mred\x07", b"\x9b", "\x9b".encode()], ids=repr
+)
+@pytest.mark.parametrize("options", [["--json"], []], ids=["json", "tables"])
+def test_names_from_redis_do_not_steer_the_terminal(lualoft, garbage, options, name):
+    address, client = garbage
+    client.sadd("rq:workers", b"rq:worker:" + name)
+    client.sadd("rq:queues", b"rq:queue:" + name)
+    client.hset(b"rq:worker:" + name, mapping={b"state": name, b"\xff": b"x", b"queues": name})
+    result = lualoft("--redis-url", address, "status", *options)
+    assert (0, "") == (result.code, result.err)
+    assert result.out.replace("\n", "").isprintable()
+    assert "1 workers, " in result.out or '"workers":1' in result.out
+
+
+@pytest.mark.parametrize("number", [b"abc", b"nan", b"inf", b"-1", b"9" * 5000, b"1e300", b"\xff", b""], ids=len)
+@pytest.mark.parametrize("options", [["--json"], []], ids=["json", "tables"])
+def test_numbers_that_are_none_count_as_nothing(lualoft, garbage, options, number):
+    address, client = garbage
+    client.sadd("rq:workers", "rq:worker:w")
+    client.hset("rq:worker:w", mapping={"state": "idle", "successful_job_count": number})
+    stats = {"invocations": number, "rate_per_s": number, "rss_bytes": number, "outcome_ok": number}
+    client.hset("lualoft:worker:w:stats", mapping=stats)
+    assert 0 == lualoft("--redis-url", address, "status", *options).code
+
+
+@pytest.mark.parametrize(
+    ("members", "string"),
+    [
+        pytest.param({}, "rq:workers", id="workers"),
+        pytest.param({"rq:workers": "rq:worker:w"}, "rq:worker:w", id="worker"),
+        pytest.param({"rq:queues": "rq:queue:q"}, "rq:queue:q", id="queue"),
+    ],
+)
+def test_keys_of_the_wrong_type_are_a_temporary_failure(lualoft, garbage, members, string):
+    address, client = garbage
+    for key, member in members.items():
+        client.sadd(key, member)
+    client.set(string, "x")
+    result = lualoft("--redis-url", address, "status")
+    assert (75, "") == (result.code, result.out)
+    assert "does not answer as expected (ResponseError: " in result.err
+
+
+def test_server_that_is_no_redis_is_a_temporary_failure(lualoft, http_url):
+    result = lualoft("--redis-url", http_url, "status")
+    assert (75, "") == (result.code, result.out)
+    assert "does not answer as expected (InvalidResponse" in result.err

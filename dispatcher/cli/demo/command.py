@@ -18,6 +18,7 @@ import click
 from dispatcher.cli import exit_codes
 from dispatcher.cli.demo.result import DemoResult, Verdict
 from dispatcher.cli.files import open_input, open_output, size_of
+from dispatcher.cli.terminal import tell
 
 if TYPE_CHECKING:
     from dispatcher.batch import BatchCall
@@ -64,7 +65,7 @@ def command(options: GlobalOptions, *, workers: int, output: str | None, force: 
         from dispatcher.cli.event_loop import run_on_loop
         from dispatcher.protocol.settings import ScriptSettings
 
-        click.echo(f"starting a server and {workers} workers ...", err=True)
+        tell(f"starting a server and {workers} workers ...")
         settings = stack.enter_context(open_own_backend(options, workers=workers))
         script = Script.from_file(folder / _SCRIPT, ScriptSettings(settings={"users": str(folder / _USERS)}))
         call = BatchCall(

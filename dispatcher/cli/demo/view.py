@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from dispatcher.cli.demo.result import Verdict, percentile
+from dispatcher.cli.terminal import is_terminal, safe_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,7 +28,7 @@ _BAR_WIDTH: Final = 30
 def show_result(result: DemoResult, workers: int, in_flight: int, path: str) -> None:
     """Print the result to standard output."""
     facts = _facts(result, workers, in_flight)
-    if sys.stdout.isatty():
+    if is_terminal():
         from rich.console import Console
 
         Console().print(_table(result, facts))
@@ -37,7 +37,7 @@ def show_result(result: DemoResult, workers: int, in_flight: int, path: str) -> 
             click.echo(f"{verdict.value:18} {result.verdicts[verdict]:8,}")
         for name, value in facts:
             click.echo(f"{name:18} {value:>8}")
-    click.echo(f"outcomes: {path}")
+    click.echo(f"outcomes: {safe_line(path)}")
 
 
 def _facts(result: DemoResult, workers: int, in_flight: int) -> list[tuple[str, str]]:

@@ -33,6 +33,7 @@ def test_table_names_exactly_these_targets():
         "worker": "workers.cli.worker:command",
         "status": "dispatcher.cli.status:command",
         "keygen": "dispatcher.cli.keygen:command",
+        "pw": "workers.cli.pw:command",
         "check-config": "dispatcher.cli.check_config:command",
     } == {entry.name: entry.target for entry in ENTRIES}
 

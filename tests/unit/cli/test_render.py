@@ -1,7 +1,7 @@
 import pytest
 
 from dispatcher.catalog import Script
-from dispatcher.cli.render import print_human, print_json, safe_text, value_text
+from dispatcher.cli.render import print_human, print_json, value_text
 from dispatcher.protocol.outcome import LogLine, Outcome, OutcomeKind
 
 
@@ -28,13 +28,14 @@ def test_value_is_shown_on_one_line(value, expected):
     assert expected == value_text(value)
 
 
-def test_text_keeps_its_lines_and_loses_what_steers_a_terminal():
-    assert "a\n\tb\\x1b[2J\\r" == safe_text("a\n\tb\x1b[2J\r")
-
-
 def test_failed_outcome_goes_to_standard_error(capsys):
     print_human(Outcome(1, OutcomeKind.SCRIPT_ERROR, error="bad", logs=[LogLine("info", "hello")]))
     assert ("", "info: hello\nlualoft: script_error: bad\n") == tuple(capsys.readouterr())
+
+
+def test_failed_outcome_cannot_steer_the_terminal(capsys):
+    print_human(Outcome(1, OutcomeKind.SCRIPT_ERROR, error="\x1b[2J", logs=[LogLine("info", "\x07\x9b")]))
+    assert ("", "info: \\x07\\x9b\nlualoft: script_error: \\x1b[2J\n") == tuple(capsys.readouterr())
 
 
 def test_json_names_script_and_digest(capsys):

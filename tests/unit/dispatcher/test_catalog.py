@@ -25,9 +25,9 @@ def test_script_of_a_directory_is_found_by_its_stem(tmp_path):
 def test_settings_of_a_script_hold_for_its_file(tmp_path):
     path = tmp_path / "x.lua"
     path.write_text("")
-    options = ScriptSettings(file=str(path), dialect="2.3", lua="luajit", settings={"a": "b"}, max_memory_bytes=7)
+    options = ScriptSettings(file=str(path), dialect="2.3", lua="luajit", settings={"a": "b"}, max_memory_bytes=2**21)
     script = catalog_of(tmp_path, auth=options).find("auth")
-    assert ("2.3", "luajit", {"a": "b"}, 7) == (
+    assert ("2.3", "luajit", {"a": "b"}, 2**21) == (
         script.dialect,
         script.lua,
         script.settings,

@@ -6,7 +6,10 @@ import pytest
 
 from tests.unit.lua.states import ALL_LUAS, results
 
-pytestmark = pytest.mark.parametrize("version", ALL_LUAS)
+every_lua = pytest.mark.parametrize("version", ALL_LUAS)
+
+#: Lua 5.1's `load` takes neither a mode nor an environment.
+every_lua_with_modes = pytest.mark.parametrize("version", [version for version in ALL_LUAS if version != "5.1"])
 
 
 def _require(version: str, directory, **natives):
@@ -22,6 +25,7 @@ def _require(version: str, directory, **natives):
     )
 
 
+@every_lua
 def test_a_module_of_the_lua_path_is_found(version: str, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "mine.lua").write_bytes(b"#!lua\nown_global = 1 return { value = 5 }")
@@ -29,6 +33,7 @@ def test_a_module_of_the_lua_path_is_found(version: str, tmp_path):
     assert [True, 5] == _require(version, tmp_path)
 
 
+@every_lua
 def test_a_module_that_does_not_compile_says_where(version: str, tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "mine.lua").write_bytes(b"\nx = = 1")
@@ -38,6 +43,7 @@ def test_a_module_that_does_not_compile_says_where(version: str, tmp_path):
     assert b"mine.lua:2: unexpected symbol near '='" in message
 
 
+@every_lua
 def test_a_module_that_is_nowhere_lists_where_it_was_sought(version: str, tmp_path):
     is_loaded, message = _require(version, tmp_path)
     assert not is_loaded
@@ -45,6 +51,7 @@ def test_a_module_that_is_nowhere_lists_where_it_was_sought(version: str, tmp_pa
     assert b"\n\tno file '%s/sub/mine.lua'" % bytes(tmp_path) in message
 
 
+@every_lua
 def test_a_module_shares_the_globals_of_the_script(version: str, tmp_path):
     (tmp_path / "mine.lua").write_bytes(b"made_by_module = 5 return seen_by_module")
     script = b"""
@@ -54,6 +61,7 @@ def test_a_module_shares_the_globals_of_the_script(version: str, tmp_path):
     assert [7, 5] == results(script, version)
 
 
+@every_lua
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
@@ -70,6 +78,7 @@ def test_load_is_as_lua_has_it(version: str, expression: bytes, expected):
     assert [expected] == results(b"function f() rest = 'return 7' return (%s) end" % expression, version)
 
 
+@every_lua_with_modes
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
@@ -80,11 +89,10 @@ def test_load_is_as_lua_has_it(version: str, expression: bytes, expected):
     ],
 )
 def test_load_takes_mode_and_environment(version: str, expression: bytes, expected):
-    if version == "5.1":
-        pytest.skip("Lua 5.1 has neither")
     assert [expected] == results(b"function f() return (%s) end" % expression, version)
 
 
+@every_lua
 @pytest.mark.parametrize("call", [b"loadfile()", b"dofile()", b"debug.debug()"])
 def test_standard_input_is_not_read(version: str, call: bytes):
     assert [None] == results(
@@ -92,12 +100,14 @@ def test_standard_input_is_not_read(version: str, call: bytes):
     )
 
 
+@every_lua
 def test_files_load_with_shebang_and_environment(version: str, tmp_path):
     path = tmp_path / "mine.lua"
     path.write_bytes(b"#!lua\nreturn 5, debug.getinfo(1, 'l').currentline")
     assert [5, 2] == results(b'function f() return dofile("%s") end' % bytes(path), version)
 
 
+@every_lua
 def test_a_missing_file_is_named(version: str):
     message = results(b'function f() return (select(2, loadfile("/nosuch/x.lua"))) end', version)[0]
     assert b"cannot open /nosuch/x.lua: No such file or directory" == message

@@ -128,3 +128,20 @@ def test_description_leaves_out_what_is_secret(text, expected):
 )
 def test_description_without_secrets_reads_back(text):
     assert text == parse(text).describe()
+
+
+@pytest.mark.parametrize(
+    ("place", "largest", "words"),
+    [("redis://h:{}/0", 65_535, "a port is not a number"), ("redis://h/{}", 2**31 - 1, "the database is not a number")],
+    ids=["port", "database"],
+)
+def test_numbers_have_an_end(place, largest, words):
+    assert largest in {parse(place.format(largest)).db, parse(place.format(largest)).hosts[0][1]}
+    for text in (str(largest + 1), "9" * 5000):
+        with pytest.raises(SettingsError, match=words):
+            parse(place.format(text))
+
+
+def test_socket_path_holds_no_nul():
+    with pytest.raises(SettingsError, match="absolute path"):
+        parse("unix:///tmp/%00x")

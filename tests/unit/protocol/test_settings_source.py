@@ -259,3 +259,16 @@ def test_long_bad_value_is_cut(write):
 def test_secret_shows_in_no_error_and_no_traceback(write, toml):
     error = refusal(write(toml))
     assert "swordfish" not in "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+
+
+@pytest.mark.parametrize("cap_bytes", [0, 1_048_576, 2**40])
+def test_memory_cap_that_a_script_can_load_under_is_taken(write, cap_bytes):
+    loaded = load(write(f"[scripts.x]\nmax_memory_bytes = {cap_bytes}"))
+    assert cap_bytes == loaded.settings.scripts["x"].max_memory_bytes
+
+
+@pytest.mark.parametrize("cap_bytes", [-1, 1, 1_048_575, 2**40 + 1])
+def test_memory_cap_under_which_no_script_loads_is_refused(write, cap_bytes):
+    error = refusal(write(f"[scripts.x]\nmax_memory_bytes = {cap_bytes}"))
+    assert "scripts.x.max_memory_bytes" == error.key
+    assert "0 for no cap, or a whole number from 1048576 to 1099511627776" == error.allowed
