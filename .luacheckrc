@@ -42,6 +42,7 @@ files["tests/conformance/*.lua"] = script
 files["tests/acceptance/**/*.lua"] = script
 files["workers/lua/**/*.lua"] = prelude
 files["workers/api/**/*.lua"] = prelude
+files["workers/auth/**/*.lua"] = prelude
 files["tests/conformance/modules/**/*.lua"] = { std = "lua54", globals = { "show", "same", "attempt" }, read_globals = { "loadstring" } }
 files["dispatcher/**/*.lua"] = redis_side
 files["workers/*.lua"] = redis_side

@@ -49,7 +49,7 @@ def run() -> Report:
     """Measure each function of the script; then the same call through lupa alone."""
     call_log = CallLog(100, 4096, ScriptLog(LogSettings(level="error")).write, lambda _record: True)
     natives = natives_of(LuaSettings(), call_log)
-    state = LuaState("5.4", natives("bench"))
+    state = LuaState("5.4", natives("bench", "2.4"))
     error = state.compile(SOURCE, b"@bench.lua")
     if error or state.start_main()[0] != 0:
         raise AssertionError(f"the script does not load: {error}")

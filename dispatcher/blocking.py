@@ -76,7 +76,7 @@ class Dispatcher:
         self._refuse_own_thread()
         return self.submit(script, function, args, deadline_s=deadline_s, queue=queue, idempotent=idempotent).result()
 
-    def submit(
+    def submit(  # noqa: PLR0913 - as AsyncDispatcher.submit
         self,
         script: str | Script,
         function: str,
@@ -85,12 +85,13 @@ class Dispatcher:
         deadline_s: float | None = None,
         queue: str | None = None,
         idempotent: bool = False,
+        host: str = "",
     ) -> Future[Outcome]:
         """Make a call and return a future at once; a call that cannot be made fails the future."""
 
         async def ask() -> Outcome:
             return await self._dispatcher.submit(
-                script, function, args, deadline_s=deadline_s, queue=queue, idempotent=idempotent
+                script, function, args, deadline_s=deadline_s, queue=queue, idempotent=idempotent, host=host
             )
 
         with self._closing:

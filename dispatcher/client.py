@@ -159,7 +159,7 @@ class AsyncDispatcher:
         """
         return await self.submit(script, function, args, deadline_s=deadline_s, queue=queue, idempotent=idempotent)
 
-    def submit(
+    def submit(  # noqa: PLR0913 - the choices of a call, and whose rules hold
         self,
         script: str | Script,
         function: str,
@@ -168,10 +168,12 @@ class AsyncDispatcher:
         deadline_s: float | None = None,
         queue: str | None = None,
         idempotent: bool = False,
+        host: str = "",
     ) -> asyncio.Future[Outcome]:
         """Like `call`, but return a future at once.
 
         It is already done past the cap, as `queue_full`, and once the dispatcher is closed, as `unavailable`.
+        `host` is `Invocation.host`.
         """
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("a dispatcher belongs to the event loop in which it was entered")
@@ -191,6 +193,7 @@ class AsyncDispatcher:
             now_unix_s + wait_s,
             now_unix_s,
             bool(idempotent),
+            host,
         )
         data = encode_invocation(invocation, self._settings.max_invocation_bytes)
         future: asyncio.Future[Outcome] = self._loop.create_future()

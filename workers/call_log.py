@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dispatcher.protocol.outcome import LogLine
 from workers.api.event_filter import make_wants_debug
-from workers.api.record import LogContext, SentEvent, direct_record, event_record
+from workers.api.record import LogContext, SentEvent, direct_record, event_record, host_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +70,10 @@ class CallLog:
             # Without this native, Lua drops debug lines of events before it renders them.
             natives["wants_debug"] = make_wants_debug(self._debug_filter, context)
         return natives
+
+    def write(self, script_name: str, level: str, text: bytes) -> None:
+        """Log what the host itself has to say about the running task."""
+        self._take(script_name, host_record(level.encode(), text))
 
     def _take(self, script_name: str, record: LogRecord) -> None:
         self._write(record, script_name)

@@ -12,7 +12,9 @@ from collections import Counter
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from dispatcher.protocol.auth_result import AUTH_HOST
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
+from workers.auth.task import AuthTask
 from workers.call_log import CallLog
 from workers.instances import Instance, InstanceCache
 from workers.lua.marshal import MarshalError
@@ -24,7 +26,7 @@ from workers.tasks import CallTask, LifeTask
 from workers.work import Answer, TakenChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dispatcher.protocol.invocation import Invocation
     from dispatcher.protocol.settings import EngineSettings, LuaSettings
@@ -149,6 +151,14 @@ class Engine:
         else:
             self._operation_ended(token, (None, b"unknown operation " + name))
 
+    def run_operation(self, task: Task, name: bytes, args: Sequence[Any]) -> None:
+        """Run an operation for the task itself; it goes on with the results and None for a coroutine."""
+        self._operations.start(self._parking.enter(task, None), name, args)
+
+    def log(self, script_name: str, level: str, text: bytes) -> None:
+        """Log what the host has to say about the running task."""
+        self._call_log.write(script_name, level, text)
+
     def answer(self, chunk: TakenChunk, outcome: Outcome) -> None:
         """Deliver an outcome."""
         if len(outcome.error) > MAX_ERROR_CHARS:
@@ -208,7 +218,8 @@ class Engine:
             error = f"script package {invocation.package_id.hex()[:12]}… is not in Redis"
             self.answer(chunk, Outcome(invocation.id, OutcomeKind.UNAVAILABLE, error=error))
         elif instance.is_ready:
-            task = CallTask(invocation, chunk, instance, self)
+            make_task = AuthTask if invocation.host == AUTH_HOST else CallTask
+            task = make_task(invocation, chunk, instance, self)
             self._call_log.enter(task)
             task.begin()
         elif instance.error:

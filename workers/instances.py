@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from workers.auth.natives import HOST_FILES
 from workers.lua.runtime import LuaState
 from workers.lua.script_life import ScriptLife
 from workers.lua.script_source import source_of
@@ -70,14 +71,14 @@ class InstanceCache:
     def __init__(
         self,
         max_instances: int,
-        natives: Callable[[str], dict[str, Native]],
+        natives: Callable[[str, str], dict[str, Native]],
         unload: Callable[[Instance], None],
     ) -> None:
         """Set up empty.
 
         Args:
             max_instances: more are evicted as soon as they are idle.
-            natives: what the Lua state of a script of this name is given; must not refer to the instance.
+            natives: what the Lua state of a script (name, dialect) is given; must not refer to the instance.
             unload: runs script_deinit of an instance that has left the cache.
         """
         self._max_instances = max_instances
@@ -103,7 +104,13 @@ class InstanceCache:
 
     def add(self, package_id: bytes, package: ScriptPackage) -> Instance:
         """Make an instance that is still to be loaded; evicts others past the cap."""
-        state = LuaState(package.lua, self._natives(package.name), package.max_memory_bytes, dialect=package.dialect)
+        state = LuaState(
+            package.lua,
+            self._natives(package.name, package.dialect),
+            package.max_memory_bytes,
+            dialect=package.dialect,
+            host_files=HOST_FILES,
+        )
         instance = Instance(package, state)
         self._instances[package_id] = instance
         if len(self._instances) > self._max_instances:

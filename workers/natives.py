@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from workers.api.var_expand.error import VarExpandError
 from workers.api.var_expand.expansion import expand
 from workers.api.var_expand.providers import standard_providers
+from workers.auth.natives import auth_natives
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from workers.lua.runtime import Native
 
 
-def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[str], dict[str, Native]]:
-    """Return a function that makes the natives of a script of some name."""
+def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[str, str], dict[str, Native]]:
+    """Return a function that makes the natives of a script of some name and dialect."""
     # The pool starts its workers without our own variables, so no key of ours is in there.
     providers = standard_providers(os.environb)
 
@@ -38,4 +39,8 @@ def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[str], dict[str,
         "lua_path": lua.path.encode(),
         "var_expand": var_expand,
     }
-    return lambda script_name: {**shared, **call_log.natives(script_name)}
+    return lambda script_name, dialect: {
+        **shared,
+        **call_log.natives(script_name),
+        **auth_natives(dialect, os.environb, providers),
+    }

@@ -15,7 +15,7 @@ from workers.lua.runtime import StepKind, text_from_lua
 from workers.lua.script_life import ScriptError, call_failure, no_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from dispatcher.protocol.invocation import Invocation
     from dispatcher.protocol.outcome import LogLine
@@ -40,6 +40,12 @@ class Scheduler(Protocol):
     def park(self, task: Task, step: Step, state: LuaState) -> None:
         """Run the operation of a PARKED step and go on with the task afterwards."""
 
+    def run_operation(self, task: Task, name: bytes, args: Sequence[Any]) -> None:
+        """Run an operation for the task itself; it goes on with the results and None for a coroutine."""
+
+    def log(self, script_name: str, level: str, text: bytes) -> None:
+        """Log what the host has to say about the running task."""
+
     def answer(self, chunk: TakenChunk, outcome: Outcome) -> None:
         """Deliver an outcome."""
 
@@ -60,67 +66,82 @@ class Task(Protocol):
 
 
 class CallTask:
-    """One invocation inside a ready instance."""
+    """One invocation inside a ready instance. A host's task (workers/auth) replaces its start and its end."""
 
-    __slots__ = ("_chunk", "_instance", "_invocation", "_scheduler", "_started_unix_s", "deadline_unix_s", "logs")
+    __slots__ = ("_chunk", "_started_unix_s", "deadline_unix_s", "instance", "invocation", "logs", "scheduler")
 
     def __init__(self, invocation: Invocation, chunk: TakenChunk, instance: Instance, scheduler: Scheduler) -> None:
-        self._invocation = invocation
         self._chunk = chunk
-        self._instance = instance
-        self._scheduler = scheduler
         self._started_unix_s = 0.0
+        self.invocation = invocation
+        self.instance = instance
+        self.scheduler = scheduler
         self.deadline_unix_s = invocation.deadline_unix_s
         self.logs: list[LogLine] | None = None
 
     def begin(self) -> None:
         """Call the function."""
         self._started_unix_s = time.time()
-        self._instance.call_count += 1
-        self._after(self._instance.state.start(self._invocation.function.encode(), self._invocation.args))
+        self.instance.call_count += 1
+        self.start()
+
+    def start(self) -> None:
+        """Make the first step."""
+        self.after(self.instance.state.start(self.invocation.function.encode(), self.invocation.args))
 
     def go_on(self, coroutine: object, values: tuple[Any, ...]) -> None:
         """Resume the coroutine with the operation's results."""
-        self._after(self._instance.state.resume(coroutine, values))
+        self.after(self.instance.state.resume(coroutine, values))
 
     def expire(self, coroutine: object) -> None:
         """Answer in time; what the operation still brings is thrown away."""
-        self._instance.state.cancel(coroutine)
-        self._end(OutcomeKind.DEADLINE_EXCEEDED, "the deadline passed while the script waited")
+        self.instance.state.cancel(coroutine)
+        self.end(OutcomeKind.DEADLINE_EXCEEDED, "the deadline passed while the script waited")
 
-    def _after(self, step: Step) -> None:
+    def after(self, step: Step) -> None:
+        """Act on what a step came to."""
         kind = step[0]
         if kind == StepKind.DONE:
-            self._end_ok(step)
+            self.done(step)
         elif kind == StepKind.FAILED:
-            self._end_failed(step[1])
+            self._failed(step[1])
         elif kind == StepKind.PARKED:
-            self._scheduler.park(self, step, self._instance.state)
+            self.scheduler.park(self, step, self.instance.state)
         else:
-            self._end(OutcomeKind.NO_SUCH_FUNCTION, no_function(self._invocation.function))
+            self.no_function()
 
-    def _end_ok(self, step: Step) -> None:
+    def done(self, step: Step) -> None:
+        """Answer with what the function returned."""
         try:
-            values = self._instance.state.values_of(step, self._scheduler.max_result_bytes)
+            values = self.instance.state.values_of(step, self.scheduler.max_result_bytes)
         except MarshalError as exc:
-            self._end(OutcomeKind.SCRIPT_ERROR, f"'{self._invocation.function}': {exc}")
+            self.end(OutcomeKind.SCRIPT_ERROR, f"'{self.invocation.function}': {exc}")
         else:
-            self._end(OutcomeKind.OK, "", values)
+            self.end(OutcomeKind.OK, "", values)
 
-    def _end_failed(self, text: bytes) -> None:
-        cap_bytes = self._instance.package.max_memory_bytes
-        if _NO_MEMORY in text and cap_bytes:
-            self._end(OutcomeKind.MEMORY_LIMIT, f"the script needs more than its {cap_bytes} bytes of memory")
-            return
-        name, count = self._invocation.function, len(self._invocation.args)
-        self._end(OutcomeKind.SCRIPT_ERROR, call_failure(name, count, text_from_lua(text)))
+    def no_function(self) -> None:
+        """Answer that there is no such function."""
+        self.end(OutcomeKind.NO_SUCH_FUNCTION, no_function(self.invocation.function))
 
-    def _end(self, kind: OutcomeKind, error: str, values: list[Any] | None = None) -> None:
-        self._instance.call_count -= 1
-        queue_ms = max(0.0, (self._started_unix_s - self._invocation.submitted_unix_s) * 1000)
+    def raised(self, text: str) -> None:
+        """Answer with the error of the script."""
+        name, count = self.invocation.function, len(self.invocation.args)
+        self.end(OutcomeKind.SCRIPT_ERROR, call_failure(name, count, text))
+
+    def end(self, kind: OutcomeKind, error: str, values: list[Any] | None = None) -> None:
+        """Answer."""
+        self.instance.call_count -= 1
+        queue_ms = max(0.0, (self._started_unix_s - self.invocation.submitted_unix_s) * 1000)
         run_ms = max(0.0, (time.time() - self._started_unix_s) * 1000)
-        outcome = Outcome(self._invocation.id, kind, values or [], error, self.logs or [], queue_ms, run_ms)
-        self._scheduler.answer(self._chunk, outcome)
+        outcome = Outcome(self.invocation.id, kind, values or [], error, self.logs or [], queue_ms, run_ms)
+        self.scheduler.answer(self._chunk, outcome)
+
+    def _failed(self, text: bytes) -> None:
+        cap_bytes = self.instance.package.max_memory_bytes
+        if _NO_MEMORY in text and cap_bytes:
+            self.end(OutcomeKind.MEMORY_LIMIT, f"the script needs more than its {cap_bytes} bytes of memory")
+        else:
+            self.raised(text_from_lua(text))
 
 
 class LifeTask:

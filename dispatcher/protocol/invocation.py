@@ -48,6 +48,8 @@ class Invocation(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     submitted_unix_s: float
     #: May it run a second time after a worker died in the middle?
     is_idempotent: bool
+    #: Whose rules hold for arguments and results: `auth` for an auth entry point (auth_result.py), empty for none.
+    host: str = ""
 
     def __repr__(self) -> str:
         """Name the call without its arguments."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: The category that every event of a script inherits from the script event.
 LUA_CATEGORY: Final = b"lua"
+#: The category of what the auth host says.
+AUTH_CATEGORY: Final = b"auth"
 #: The field of the script event that holds the script's name.
 SCRIPT_FIELD: Final = b"script"
 
@@ -90,6 +92,11 @@ class SentEvent(NamedTuple):
 def direct_record(level: bytes, text: bytes) -> LogRecord:
     """Make the record of dovecot.i_info and its siblings, which know no event."""
     return LogRecord(level, None, text, b"", (), {}, b"", 0, is_source_wanted=False)
+
+
+def host_record(level: bytes, text: bytes) -> LogRecord:
+    """Make the record of what the auth host says about a request."""
+    return LogRecord(level, None, text, b"", (AUTH_CATEGORY,), {}, b"", 0, is_source_wanted=False)
 
 
 def event_record(context: LogContext, sent: SentEvent) -> LogRecord:

@@ -15,6 +15,9 @@ local OUR_SOURCE, STRIPPED = "=[lualoft ", "=?"
 local host = {
    native = native,
 
+   -- Step functions of hosts (workers/auth) that Python calls by name.
+   exports = {},
+
    -- What a step returns to Python first; the same numbers stand in runtime.py.
    DONE = 0,
    FAILED = 1,

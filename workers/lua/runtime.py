@@ -61,6 +61,9 @@ API_FILES: Final = (
 Native = Callable[..., object] | bool | bytes
 
 
+#: What becomes a Lua table.
+_CONTAINERS: Final = (dict, list)
+
 #: Lua versions whose `require` puts the line break in front of each searcher's text itself.
 _JOINS_SEARCHERS: Final = frozenset({"5.4", "5.5"})
 
@@ -139,6 +142,7 @@ class LuaState:
         self._log_on_script_event = host[b"log_on_script_event"]
         self._has_function = host[b"has_function"]
         self._memory_kb = host[b"memory_kb"]
+        self._exports = host[b"exports"]
 
     def compile(self, source: bytes, chunk_name: bytes) -> str:
         """Compile the script without running it; returns Lua's message, empty when it compiled."""
@@ -165,6 +169,12 @@ class LuaState:
     def resume(self, coroutine: object, values: tuple[Any, ...]) -> Step:
         """Go on with a parked coroutine; its operation returns `values`."""
         return self._guarded(self._resume, (coroutine, *(v if is_plain(v) else self._to_lua(v) for v in values)))
+
+    def call_export(self, name: bytes, args: tuple[Any, ...]) -> Step:
+        """Call a step function that a host's Lua file has put into `host.exports`; lists and dicts become tables."""
+        # A coroutine goes back as it came.
+        converted = tuple([self._to_lua(arg) if isinstance(arg, _CONTAINERS) else arg for arg in args])
+        return self._guarded(self._exports[name], converted)
 
     def cancel(self, coroutine: object) -> None:
         """End a parked call that nobody waits for: its to-be-closed variables are closed (Lua 5.4 on)."""

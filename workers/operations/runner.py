@@ -10,15 +10,21 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
+from workers.auth.password_check import PASSWORD_VERIFY, RETURNED_PASSWORD, check_returned
 from workers.operations.http_exchange import exchange
+from workers.passwords.check import blocking_verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _log: Final = logging.getLogger("lualoft.operations")
 
 #: Operation -> the blocking function that does it; takes and returns values of `dispatcher.protocol.invocation`.
-BLOCKING: Final[dict[bytes, Callable[..., tuple[Any, ...]]]] = {b"http_exchange": exchange}
+BLOCKING: Final[dict[bytes, Callable[..., tuple[Any, ...]]]] = {
+    b"http_exchange": exchange,
+    PASSWORD_VERIFY: blocking_verify,
+    RETURNED_PASSWORD: check_returned,
+}
 
 
 class OperationRunner:
@@ -38,7 +44,7 @@ class OperationRunner:
         """Is there an operation of this name?"""
         return name in BLOCKING
 
-    def start(self, token: int, name: bytes, args: list[Any]) -> None:
+    def start(self, token: int, name: bytes, args: Sequence[Any]) -> None:
         """Start an operation; its results are delivered with the token."""
         self._threads.submit(self._run, token, BLOCKING[name], args)
 
@@ -46,7 +52,7 @@ class OperationRunner:
         """Start nothing any more; what runs is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, token: int, operation: Callable[..., tuple[Any, ...]], args: list[Any]) -> None:
+    def _run(self, token: int, operation: Callable[..., tuple[Any, ...]], args: Sequence[Any]) -> None:
         try:
             results = operation(*args)
         except Exception as exc:  # noqa: BLE001 - a bug must not leave the call parked until its deadline

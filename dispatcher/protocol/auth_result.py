@@ -1,0 +1,114 @@
+"""The verdict of a passdb or userdb script, as it travels back from the worker.
+
+The worker makes it (workers/auth), the dispatcher reads it (dispatcher/auth.py). It is the one value of an outcome
+whose invocation had `host = "auth"`. `repr` leaves the fields out: they may hold passwords.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from dispatcher.protocol.errors import CodecError
+
+#: `Invocation.host` of an auth entry point.
+AUTH_HOST: Final = "auth"
+
+
+class AuthVerdict(StrEnum):
+    """What the script said, in Dovecot's terms."""
+
+    OK = "ok"
+    PASSWORD_MISMATCH = "password_mismatch"  # noqa: S105 - no password
+    USER_UNKNOWN = "user_unknown"
+    USER_DISABLED = "user_disabled"
+    PASS_EXPIRED = "pass_expired"  # noqa: S105 - no password
+    #: The next passdb decides; the fields so far are kept.
+    NEXT = "next"
+    #: No verdict: the script failed, or said so.
+    INTERNAL_FAILURE = "internal_failure"
+
+
+class AuthResult(msgspec.Struct, frozen=True):
+    """A verdict with what belongs to it."""
+
+    verdict: AuthVerdict
+    #: The user name after all renames; empty where nobody asked for a user.
+    user: bytes = b""
+    #: passdb fields after this script: those of the request, and what the script set.
+    fields: dict[bytes, bytes] = {}
+    #: userdb fields after this script; a passdb script prefetches them as `userdb_NAME`.
+    userdb_fields: dict[bytes, bytes] = {}
+    #: Why, for the log and never for the client.
+    reason: str = ""
+    #: Stored password with its scheme (`{SCHEME}…`), for credentials lookups; empty if there is none.
+    password: bytes = b""
+    #: passdb fields that are not for the client (`allow_nets`, `userdb_…`); the next script reads them with the others.
+    hidden_fields: dict[bytes, bytes] = {}
+    #: A field refused the login (`fail`, `allow_nets`): whatever later scripts say, it fails.
+    is_final: bool = False
+    #: A page of the names that auth_userdb_iterate listed; empty for the other entry points.
+    users: tuple[bytes, ...] = ()
+    #: What the next page's `options.first_user` must be; 0 if this was the last one.
+    next_user: int = 0
+
+    def __repr__(self) -> str:
+        """Name verdict and user without the fields, which may hold passwords."""
+        return f"AuthResult({self.verdict.value}, user={self.user!r}, {len(self.fields)} fields)"
+
+    @property
+    def is_ok(self) -> bool:
+        """Did the script let the user in, or find it?"""
+        return self.verdict is AuthVerdict.OK
+
+    def ending_as(self, verdict: AuthVerdict, reason: str = "") -> AuthResult:
+        """Return the result with another verdict: what a chain of scripts came to."""
+        return msgspec.structs.replace(self, verdict=verdict, reason=reason or self.reason)
+
+    def to_value(self) -> dict[bytes, Any]:
+        """Make the value that travels in an outcome."""
+        value: dict[bytes, Any] = {b"verdict": self.verdict.encode()}
+        # What most results do not have is not sent: a trivial check is to cost little.
+        if self.user:
+            value[b"user"] = self.user
+        if self.fields:
+            value[b"fields"] = self.fields
+        if self.userdb_fields:
+            value[b"userdb_fields"] = self.userdb_fields
+        if self.reason:
+            value[b"reason"] = self.reason.encode("utf-8", "surrogateescape")
+        if self.password:
+            value[b"password"] = self.password
+        if self.hidden_fields:
+            value[b"hidden_fields"] = self.hidden_fields
+        if self.is_final:
+            value[b"is_final"] = True
+        if self.users:
+            value[b"users"] = list(self.users)
+            value[b"next_user"] = self.next_user
+        return value
+
+    @classmethod
+    def from_value(cls, value: Any) -> AuthResult:  # noqa: ANN401 - whatever arrived
+        """Read what `to_value` made.
+
+        Raises:
+            CodecError: it is something else.
+        """
+        try:
+            return cls(
+                AuthVerdict(value[b"verdict"].decode()),
+                value.get(b"user", b""),
+                dict(value.get(b"fields", {})),
+                dict(value.get(b"userdb_fields", {})),
+                value.get(b"reason", b"").decode("utf-8", "surrogateescape"),
+                value.get(b"password", b""),
+                dict(value.get(b"hidden_fields", {})),
+                value.get(b"is_final", False),
+                tuple(value.get(b"users", ())),
+                value.get(b"next_user", 0),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+            raise CodecError("an auth result that does not decode") from exc

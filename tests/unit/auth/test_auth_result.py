@@ -1,0 +1,55 @@
+"""AuthResult: the way there and back, and what it does not show."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.protocol.auth_result import AuthResult, AuthVerdict
+from dispatcher.protocol.errors import CodecError
+
+FIELDS = st.dictionaries(st.binary(max_size=8), st.binary(max_size=8), max_size=4)
+
+
+@given(
+    st.builds(
+        AuthResult,
+        verdict=st.sampled_from(AuthVerdict),
+        user=st.binary(max_size=8),
+        fields=FIELDS,
+        userdb_fields=FIELDS,
+        reason=st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+        password=st.binary(max_size=8),
+        hidden_fields=FIELDS,
+        is_final=st.booleans(),
+        users=st.lists(st.binary(max_size=8), min_size=1, max_size=4).map(tuple),
+        next_user=st.integers(0, 9),
+    )
+)
+def test_result_travels_unchanged(result):
+    assert result == AuthResult.from_value(result.to_value())
+
+
+def test_trivial_result_is_its_verdict():
+    assert {b"verdict": b"ok"} == AuthResult(AuthVerdict.OK).to_value()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(None, id="nothing"),
+        pytest.param([], id="a list"),
+        pytest.param({}, id="no verdict"),
+        pytest.param({b"verdict": b"perhaps"}, id="an unknown verdict"),
+        pytest.param({b"verdict": b"ok", b"fields": 5}, id="fields that are none"),
+    ],
+)
+def test_value_that_is_no_result_is_refused(value):
+    with pytest.raises(CodecError):
+        AuthResult.from_value(value)
+
+
+def test_repr_shows_no_field():
+    result = AuthResult(AuthVerdict.OK, b"jane", {b"token": b"tops3cret"}, password=b"{PLAIN}tops3cret")
+    assert "tops3cret" not in repr(result)

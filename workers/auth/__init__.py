@@ -1,0 +1,1 @@
+"""The auth host: calls passdb and userdb scripts as Dovecot's auth process does."""
