@@ -209,7 +209,7 @@ class Engine:
             self.answer(chunk, Outcome(invocation.id, OutcomeKind.DEADLINE_EXCEEDED, error=error))
             return
         try:
-            instance = self._instances.get(invocation.package_id) or self._load(invocation.package_id, chunk)
+            instance = self._instances.get(invocation.package_id, invocation.host) or self._load(invocation, chunk)
         except Exception as exc:  # noqa: BLE001 - an outcome is made of it; the worker serves other scripts too
             error = f"the script's Lua state cannot be made: {exc}"
             self.answer(chunk, Outcome(invocation.id, OutcomeKind.LOAD_ERROR, error=error))
@@ -227,11 +227,11 @@ class Engine:
         else:
             instance.waiting.append(lambda: self._begin(invocation, chunk))
 
-    def _load(self, package_id: bytes, chunk: TakenChunk) -> Instance | None:
-        package = chunk.packages.get(package_id)
+    def _load(self, invocation: Invocation, chunk: TakenChunk) -> Instance | None:
+        package = chunk.packages.get(invocation.package_id)
         if package is None:
             return None
-        instance = self._instances.add(package_id, package)
+        instance = self._instances.add(invocation.package_id, package, invocation.host)
         try:
             instance.life.load()
         except ScriptError as exc:

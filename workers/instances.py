@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from dispatcher.protocol.auth_result import AUTH_HOST
 from workers.auth.natives import HOST_FILES
 from workers.lua.runtime import LuaState
 from workers.lua.script_life import ScriptLife
@@ -27,6 +28,10 @@ RETRY_FAILED_S: Final = 1.0
 
 #: Evictions between two requests to the C library to give memory back to the system.
 TRIM_EVERY: Final = 64
+
+
+#: Package id and host.
+_Key = tuple[bytes, str]
 
 
 class Instance:
@@ -66,7 +71,11 @@ class Instance:
 
 
 class InstanceCache:
-    """The instances of one worker by package id, least recently used first."""
+    """The instances of one worker by package id and host, least recently used first.
+
+    A script that serves two hosts is loaded twice, as Dovecot does for a passdb and a userdb of one file; and a state
+    holds only what its host needs.
+    """
 
     def __init__(
         self,
@@ -84,50 +93,51 @@ class InstanceCache:
         self._max_instances = max_instances
         self._natives = natives
         self._unload = unload
-        self._instances: OrderedDict[bytes, Instance] = OrderedDict()
+        self._instances: OrderedDict[_Key, Instance] = OrderedDict()
         self._evicted_since_trim = 0
         self._trim = _malloc_trim()
 
     def __len__(self) -> int:
         return len(self._instances)
 
-    def get(self, package_id: bytes) -> Instance | None:
+    def get(self, package_id: bytes, host: str = "") -> Instance | None:
         """Return the instance, ready, loading or failed a moment ago."""
-        instance = self._instances.get(package_id)
+        key = (package_id, host)
+        instance = self._instances.get(key)
         if instance is None:
             return None
         if instance.error and time.monotonic() - instance.ended_loading_s > RETRY_FAILED_S:
-            self.evict(package_id)
+            self._evict(key)
             return None
-        self._instances.move_to_end(package_id)
+        self._instances.move_to_end(key)
         return instance
 
-    def add(self, package_id: bytes, package: ScriptPackage) -> Instance:
+    def add(self, package_id: bytes, package: ScriptPackage, host: str = "") -> Instance:
         """Make an instance that is still to be loaded; evicts others past the cap."""
         state = LuaState(
             package.lua,
             self._natives(package.name, package.dialect),
             package.max_memory_bytes,
             dialect=package.dialect,
-            host_files=HOST_FILES,
+            host_files=HOST_FILES if host == AUTH_HOST else (),
         )
         instance = Instance(package, state)
-        self._instances[package_id] = instance
+        self._instances[package_id, host] = instance
         if len(self._instances) > self._max_instances:
             self._evict_idle()
         return instance
 
-    def evict(self, package_id: bytes) -> None:
+    def _evict(self, key: _Key) -> None:
         """Unload an instance: script_deinit, then its Lua state goes with its memory."""
-        self._unload(self._instances.pop(package_id))
+        self._unload(self._instances.pop(key))
         self._evicted_since_trim += 1
         if self._evicted_since_trim >= TRIM_EVERY:
             self.give_memory_back()
 
     def close(self) -> None:
         """Unload all."""
-        for package_id in list(self._instances):
-            self.evict(package_id)
+        for key in list(self._instances):
+            self._evict(key)
         self.give_memory_back()
 
     def give_memory_back(self) -> None:
@@ -138,9 +148,9 @@ class InstanceCache:
     def _evict_idle(self) -> None:
         surplus = len(self._instances) - self._max_instances
         # The newest is not idle: it is still to be loaded.
-        idle = [package_id for package_id, instance in self._instances.items() if instance.is_idle]
-        for package_id in idle[:surplus]:
-            self.evict(package_id)
+        idle = [key for key, instance in self._instances.items() if instance.is_idle]
+        for key in idle[:surplus]:
+            self._evict(key)
 
 
 def _malloc_trim() -> Callable[[int], object]:

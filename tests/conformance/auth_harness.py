@@ -107,7 +107,7 @@ def run(case: AuthCase, dialect: str, version: str) -> Seen:
     scheduler = InlineScheduler()
     cache = InstanceCache(10, natives_of(LuaSettings(), scheduler.call_log), lambda _instance: None)
     package = ScriptPackage(SCHEMA_VERSION, "t1.lua", "file", case.source, dialect, version, {}, 0)
-    instance = cache.add(b"p", package)
+    instance = cache.add(b"p", package, AUTH_HOST)
     instance.life.load()
     for _step in instance.life.init():
         raise AssertionError("the main chunk waits")

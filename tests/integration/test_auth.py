@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from dispatcher.auth import Auth, IterationError, Link, Rule
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
+from dispatcher.local_pool import LocalPool
 from dispatcher.protocol.auth_result import AuthVerdict
-from dispatcher.protocol.settings import DispatchSettings, ScriptSettings
+from dispatcher.protocol.settings import DispatchSettings, PoolSettings, ScriptSettings
 
 USERS = Script.from_stream(
     "users",
@@ -172,3 +173,29 @@ def test_old_string_result_is_taken_in_dialect_23_and_refused_in_24(settings, po
     }
     assert (AuthVerdict.OK, b"5G") == (results["2.3"].verdict, results["2.3"].fields.get(b"quota"))
     assert AuthVerdict.INTERNAL_FAILURE is results["2.4"].verdict
+
+
+def test_script_that_serves_two_hosts_is_loaded_twice(settings, pool):  # noqa: ARG001
+    # As Dovecot does for a passdb and a userdb of one file: their states do not meet.
+    script = Script.from_stream(
+        "counter",
+        b"""
+        calls = 0
+        function auth_password_verify(request, password)
+           calls = calls + 1
+           return dovecot.auth.PASSDB_RESULT_OK, { calls = calls }
+        end
+        function plain() calls = calls + 100 return calls end
+        """,
+    )
+    one = replace(settings, dispatch=DispatchSettings(queue="one-worker"), pool=PoolSettings(workers=1))
+
+    async def scenario():
+        async with AsyncDispatcher(one) as dispatcher:
+            first = await Auth(dispatcher).verify(script, {"user": "joe"}, "x")
+            plain = await dispatcher.call(script, "plain")
+            second = await Auth(dispatcher).verify(script, {"user": "joe"}, "x")
+        return first.fields[b"calls"], plain.values, second.fields[b"calls"]
+
+    with LocalPool(one):
+        assert (b"1", [100], b"2") == asyncio.run(scenario())

@@ -46,7 +46,7 @@ def instance_of(source: str, *, dialect: str = "2.4", lua: str = "5.4", max_memo
     call_log = CallLog(100, 4096, lambda _record, _name: None)
     cache = InstanceCache(10, natives_of(LuaSettings(), call_log), lambda _instance: None)
     package = ScriptPackage(SCHEMA_VERSION, "t1.lua", "file", source.encode(), dialect, lua, {}, max_memory_bytes)
-    instance = cache.add(b"p", package)
+    instance = cache.add(b"p", package, AUTH_HOST)
     instance.life.load()
     assert [] == list(instance.life.init())
     return instance
