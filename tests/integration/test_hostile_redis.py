@@ -9,7 +9,6 @@ import pytest
 
 from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
-from dispatcher.embedded import EmbeddedServer
 from dispatcher.local_pool import LocalPool
 from dispatcher.protocol import keys
 from dispatcher.protocol.connection import connect_sync
@@ -33,16 +32,6 @@ SCRIPT = Script.from_stream(
     function talk() for _ = 1, 1000 do print(("x"):rep(1024)) end return io.read("*l") == nil end
     """,
 )
-
-
-@pytest.fixture
-def own():
-    with EmbeddedServer() as server:
-        yield Settings(
-            key=Secret(generate_key()),
-            redis=RedisSettings(url=Secret(server.url)),
-            pool=PoolSettings(workers=1, grace_s=5.0),
-        )
 
 
 @pytest.fixture

