@@ -206,7 +206,6 @@ KNOWN_DIFFERENCES = {
     r"login_user": "Dovecot logs in as `login_user`, the pool leaves that to its caller",
     r"check_client_fp": "Dovecot 2.3 does not know the field, the pool refuses the login in both dialects",
     r"\b(username|domain)('\] = ''|=')": "Dovecot 2.3 accepts a rename to an empty part",
-    r"\busername('\] = '|=)other@": "Dovecot 2.3 appends no domain to a `username` that has one",
     r"nopassword": "Dovecot does not return `nopassword` to the client",
 }
 

@@ -22,7 +22,8 @@ def rename(request: RequestFields, name: bytes, value: bytes) -> None:
         request.refuse("error", "username attempted to be changed to empty")
         return
     local_part, at, domain = request.user.partition(b"@")
-    if name == b"username" and at:
+    # A user name that has a domain of its own keeps it (seen in 2.3.19).
+    if name == b"username" and at and b"@" not in value:
         value = value + at + domain
     elif name == b"domain":
         value = local_part + b"@" + value
