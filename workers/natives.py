@@ -17,13 +17,14 @@ from workers.auth.natives import auth_natives
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dispatcher.protocol.invocation import ScriptPackage
     from dispatcher.protocol.settings import LuaSettings
     from workers.call_log import CallLog
     from workers.lua.runtime import Native
 
 
-def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[str, str], dict[str, Native]]:
-    """Return a function that makes the natives of a script of some name and dialect."""
+def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[ScriptPackage], dict[str, Native]]:
+    """Return a function that makes the natives of a script."""
     # The pool starts its workers without our own variables, so no key of ours is in there.
     providers = standard_providers(os.environb)
 
@@ -39,8 +40,8 @@ def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[str, str], dict
         "lua_path": lua.path.encode(),
         "var_expand": var_expand,
     }
-    return lambda script_name, dialect: {
+    return lambda package: {
         **shared,
-        **call_log.natives(script_name),
-        **auth_natives(dialect, os.environb, providers),
+        **call_log.natives(package.name),
+        **auth_natives(package.dialect, os.environb, providers),
     }
