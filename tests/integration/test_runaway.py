@@ -25,7 +25,8 @@ SCRIPT = Script.from_stream(
     function spin(started) touch(started) while true do end end
     function spin_behind_pcall() while true do pcall(function() while true do end end) end end
     function spin_in_coroutine() coroutine.wrap(function() while true do end end)() end
-    function spin_in_close() local _ <close> = setmetatable({}, { __close = function() while true do end end }) spin("/dev/null") end
+    local endless = setmetatable({}, { __close = function() while true do end end })
+    function spin_in_close() local _ <close> = endless spin("/dev/null") end
     function match_for_ever(started)
        touch(started)
        return (("a"):rep(40) .. "b"):find(("a-"):rep(40) .. "c")

@@ -16,7 +16,8 @@ function in_endless_pcall() while true do pcall(function() while true do end end
 function in_coroutine(n) return select(2, coroutine.resume(coroutine.create(count), n)) end
 function in_nested_coroutine(n) return coroutine.wrap(function() return coroutine.wrap(count)(n) end)() end
 function in_metamethod(n) return setmetatable({}, { __index = function() return count(n) end }).x end
-function in_iterator(n) for _, sum in function(_, last) if not last then return 1, count(n) end end do return sum end end
+local function once(n, last) if not last then return 1, count(n) end end
+function in_iterator(n) for _, sum in once, n do return sum end end
 function in_close(n)
    local sum
    do
