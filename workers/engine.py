@@ -10,7 +10,7 @@ import logging
 import time
 from collections import Counter
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dispatcher.protocol.auth_result import AUTH_HOST
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
@@ -24,6 +24,7 @@ from workers.natives import natives_of
 from workers.operations.runner import OperationRunner
 from workers.parking import ParkingLot, Place
 from workers.ready import Finished, Ready
+from workers.running_note import NOBODY
 from workers.tasks import CallTask, LifeTask
 from workers.watch import Watch
 from workers.work import Answer, TakenChunk
@@ -59,6 +60,18 @@ SLICE: Final = b"slice"
 _OPERATION: Final = 2
 
 
+class EngineHost(NamedTuple):
+    """What an engine's process does for it."""
+
+    #: Is given answers; must not block.
+    deliver: Callable[[list[Answer]], None]
+    #: Writes down who runs (running_note.py).
+    note: Callable[[bytes], None]
+    #: Called once if a script does not give way: its call is answered, `run` will never return, and nothing that was
+    #: not answered runs any more.
+    on_stuck: Callable[[], None]
+
+
 class _Stop:
     """The end of `run`."""
 
@@ -72,9 +85,7 @@ class Engine:
         lua: LuaSettings,
         script_log: ScriptLog,
         catalog: Catalog,
-        deliver: Callable[[list[Answer]], None],
-        *,
-        on_stuck: Callable[[], None],
+        host: EngineHost,
     ) -> None:
         """Set up without running.
 
@@ -83,13 +94,11 @@ class Engine:
             lua: what scripts may reach.
             script_log: takes what scripts log.
             catalog: the operations that scripts can wait for.
-            deliver: is given answers; must not block.
-            on_stuck: called once if a script does not give way: its call is answered, `run` will never return, and
-                nothing that was not answered runs any more.
+            host: what the process does for the engine.
         """
         self._settings = settings
-        self._deliver = deliver
-        self._on_stuck = on_stuck
+        self._host = host
+        self._note = host.note
         self._inbox: SimpleQueue[TakenChunk | Finished | _Stop] = SimpleQueue()
         self._ready = Ready()
         self._call_log = CallLog(
@@ -163,6 +172,7 @@ class Engine:
         if self._inbox.empty():
             self._flush()
             self._slice.rest()
+            self._note(NOBODY)
         try:
             return self._inbox.get(timeout=self._parking.next_wait_s())
         except Empty:
@@ -240,6 +250,7 @@ class Engine:
     def _enter(self, task: Task) -> None:
         """Note whose step comes."""
         self._call_log.enter(task)
+        self._note(task.note)
         self._slice.enter(task)
 
     def _end_slice(self, task: Task, coroutine: object) -> None:
@@ -256,7 +267,7 @@ class Engine:
         _log.error("a script does not give way; this worker ends and its other calls run elsewhere")
         self._slice.task.give_up()
         self._flush()
-        self._on_stuck()
+        self._host.on_stuck()
         return True
 
     def _go_on(self, place: Place | None, values: tuple[Any, ...]) -> None:
@@ -277,7 +288,7 @@ class Engine:
     def _flush(self) -> None:
         if self._answers:
             answers, self._answers = self._answers, []
-            self._deliver(answers)
+            self._host.deliver(answers)
 
     # Invocations and instances.
 
@@ -319,7 +330,7 @@ class Engine:
         except ScriptError as exc:
             instance.end_loading(str(exc))
             return instance
-        task = LifeTask(instance.life.init(), instance.state, self, instance.end_loading)
+        task = LifeTask(instance.life.init(), instance, self, instance.end_loading)
         self._enter(task)
         task.begin()
         return instance
@@ -332,6 +343,6 @@ class Engine:
             if problem:
                 _log.error("%s: script_deinit() failed: %s", name, problem)
 
-        task = LifeTask(instance.life.deinit(), instance.state, self, ended)
+        task = LifeTask(instance.life.deinit(), instance, self, ended)
         self._enter(task)
         task.begin()

@@ -39,7 +39,8 @@ _Key = tuple[bytes, str]
 class Instance:
     """A script in its own Lua state, and the calls that wait for it to be loaded."""
 
-    def __init__(self, package: ScriptPackage, state: LuaState) -> None:
+    def __init__(self, package_id: bytes, package: ScriptPackage, state: LuaState) -> None:
+        self.package_id = package_id
         self.package = package
         self.state = state
         self.life = ScriptLife(
@@ -134,7 +135,7 @@ class InstanceCache:
             host_files=HOST_FILES if host == AUTH_HOST else (),
             time_slice=self._time_slice,
         )
-        instance = Instance(package, state)
+        instance = Instance(package_id, package, state)
         self._instances[package_id, host] = instance
         if len(self._instances) > self._max_instances:
             self._evict_idle()

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from functools import partial
+from functools import cache, partial
+from importlib import resources
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dispatcher.protocol.codec import encode_outcomes
 from dispatcher.protocol.connection import REDIS_ERRORS, REDIS_FULL, REDIS_GONE
@@ -37,6 +38,20 @@ MAX_ENTRY_BYTES: Final = 4 * 1024 * 1024
 #: Pauses between attempts to write while Redis is away.
 FIRST_BACKOFF_S: Final = 0.05
 
+#: First word of what deliver.lua answers when the worker's lease was claimed.
+_FENCED: Final = "FENCED"
+
+
+class OutboxDuties(NamedTuple):
+    """What the outbox does for its worker beside writing."""
+
+    #: Closes a chunk's RQ job once all its outcomes are written; may raise redis errors.
+    finish: Callable[[TakenChunk], None]
+    #: The key that says whether the worker may still write.
+    lease_key: str
+    #: Ends the process: its calls are another worker's now.
+    end_fenced: Callable[[], None]
+
 
 class Outbox:
     """Delivers answers; `put` is called by the engine, `run` is the thread."""
@@ -46,7 +61,7 @@ class Outbox:
         redis: Redis,
         seal: Seal,
         in_flight: InFlight,
-        finish: Callable[[TakenChunk], None],
+        duties: OutboxDuties,
         max_backoff_s: float,
     ) -> None:
         """Set up without running.
@@ -55,13 +70,13 @@ class Outbox:
             redis: any client of this worker.
             seal: closes the outcomes.
             in_flight: counts down as answers are delivered.
-            finish: closes a chunk's RQ job once all its outcomes are written; may raise redis errors.
+            duties: what else is to be done.
             max_backoff_s: longest pause between two attempts.
         """
         self._redis = redis
         self._seal = seal
         self._in_flight = in_flight
-        self._finish = finish
+        self._duties = duties
         self._max_backoff_s = max_backoff_s
         self._inbox: SimpleQueue[list[Answer] | None] = SimpleQueue()
 
@@ -84,7 +99,7 @@ class Outbox:
             done = self._count_down(answers)
             self._in_flight.remove(len(answers))
             for chunk in done:
-                self._persist(partial(self._finish, chunk))
+                self._persist(partial(self._duties.finish, chunk))
 
     def _gather(self) -> tuple[list[Answer], bool]:
         """Wait for answers and take all that are there."""
@@ -101,8 +116,8 @@ class Outbox:
     def _write(self, answers: list[Answer]) -> None:
         """Append the answers to their streams.
 
-        Redis: one pipeline: XADD per entry, EXPIRE per stream. A stream that Redis refuses (somebody put another type
-        under its key) loses its entries; the other streams do not wait for it.
+        Redis: one pipeline with a script per stream (GET of the lease, XADD per entry, EXPIRE). A stream that Redis
+        refuses (somebody put another type under its key) loses its entries; the other streams do not wait for it.
 
         Raises:
             redis errors while Redis is away or full.
@@ -112,14 +127,14 @@ class Outbox:
             by_stream[answer.chunk.reply_key].append(answer.outcome)
         pipeline = self._redis.pipeline(transaction=False)
         for key, outcomes in by_stream.items():
-            for data in _entries(outcomes):
-                pipeline.xadd(key, {OUTCOMES_FIELD: self._seal.seal(data, key.encode())})
-            # Every time: a dispatcher that left has deleted its stream, and this write may have made it anew.
-            pipeline.expire(key, STREAM_EXPIRES_S)
+            sealed = [self._seal.seal(data, key.encode()) for data in _entries(outcomes)]
+            pipeline.eval(_deliver_script(), 2, self._duties.lease_key, key, OUTCOMES_FIELD, STREAM_EXPIRES_S, *sealed)
         results: list[Any] = pipeline.execute(raise_on_error=False)
         for result in results:
             if isinstance(result, REDIS_FULL) or (isinstance(result, Exception) and isinstance(result, REDIS_GONE)):
                 raise result
+            if isinstance(result, Exception) and str(result).startswith(_FENCED):
+                self._duties.end_fenced()
             if isinstance(result, Exception):
                 # Not its text: redis-py puts the command in it.
                 _log.error("a reply stream refuses outcomes, they are dropped: %s", type(result).__name__)
@@ -150,6 +165,11 @@ class Outbox:
                 backoff_s = min(backoff_s * 2, self._max_backoff_s)
             else:
                 return
+
+
+@cache
+def _deliver_script() -> str:
+    return resources.files("workers").joinpath("deliver.lua").read_text(encoding="ascii")
 
 
 def _entries(outcomes: list[Outcome]) -> list[bytes]:

@@ -23,12 +23,15 @@ from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync, require_k
 from dispatcher.protocol.handoff import EXIT_STUCK, READY_LINE, child_environment, write_settings
 from dispatcher.protocol.sealing import Seal
 from workers.recovery import Recovery
+from workers.rq_worker import WORKER_NAME_PREFIX
+from workers.running_note import RunningNote, create_fd
 from workers.script_log import ScriptLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dispatcher.protocol.settings import Settings
+    from workers.running_note import Suspect
 
 _log: Final = logging.getLogger("lualoft.pool")
 
@@ -37,6 +40,9 @@ HEALTHY_AFTER_S: Final = 10.0
 
 #: Pause between two attempts to give back the work of a dead worker.
 RECOVER_EVERY_S: Final = 0.5
+
+#: Looks, per lease, for workers of any machine whose lease has run out.
+LOOK_COUNT: Final = 3
 
 #: Time beyond the grace that a draining child has before it is killed.
 KILL_MARGIN_S: Final = 5.0
@@ -52,6 +58,7 @@ class _Child:
     slot: int
     name: str
     process: subprocess.Popen[bytes]
+    note: RunningNote
     started_s: float
     is_ready: bool = False
 
@@ -97,7 +104,10 @@ class Pool:
         self._children: dict[int, _Child] = {}
         self._backoff_s: dict[int, float] = {}
         self._due_s: dict[int, float] = {}
-        self._lost: list[str] = []
+        #: Dead workers whose chunks are still to be given back, and what ran in them.
+        self._lost: dict[str, Suspect | None] = {}
+        self._look_every_s = settings.pool.lease_s / LOOK_COUNT
+        self._looked_s = time.monotonic()
         self._swept_s = 0.0
         self._stop_count = 0
         self._has_told_ready = False
@@ -112,15 +122,15 @@ class Pool:
             self._try_spawn(slot)
         while self._stop_count == 0:
             self._handle(self._next_event())
+            self._claim_abandoned()
             self._recover_lost()
             self._respawn_due()
         self._drain()
 
     def _next_event(self) -> _Ready | _Ended | _Stop | None:
-        pause_s = RECOVER_EVERY_S if self._lost or self._recovery.has_suspects else None
+        pause_s = RECOVER_EVERY_S if self._lost or self._recovery.has_suspects else self._look_every_s
         if self._due_s:
-            due_s = max(0.0, min(self._due_s.values()) - time.monotonic())
-            pause_s = due_s if pause_s is None else min(due_s, pause_s)
+            pause_s = min(pause_s, max(0.0, min(self._due_s.values()) - time.monotonic()))
         try:
             return self._events.get(timeout=pause_s)
         except Empty:
@@ -150,16 +160,22 @@ class Pool:
             _log.error("a worker cannot be started (%s); again in %.1f s", exc.strerror, backoff_s)
 
     def _spawn(self, slot: int) -> None:
-        name = f"lualoft-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        process = subprocess.Popen(
-            [sys.executable, "-m", CHILD_MODULE, name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=child_environment(os.environ),
-            # Ctrl-C reaches every process of the terminal's session; what it means is for us to say.
-            start_new_session=True,
-        )
-        child = _Child(slot, name, process, time.monotonic())
+        name = f"{WORKER_NAME_PREFIX}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        note_fd = create_fd()
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", CHILD_MODULE, name, str(note_fd)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=child_environment(os.environ),
+                pass_fds=[note_fd],
+                # Ctrl-C reaches every process of the terminal's session; what it means is for us to say.
+                start_new_session=True,
+            )
+            note = RunningNote(note_fd)
+        finally:
+            os.close(note_fd)
+        child = _Child(slot, name, process, note, time.monotonic())
         self._children[slot] = child
         threading.Thread(target=self._watch, args=(child,), name=f"watch-{name}", daemon=True).start()
 
@@ -180,7 +196,7 @@ class Pool:
 
     def _bury(self, child: _Child) -> None:
         del self._children[child.slot]
-        self._lost.append(child.name)
+        self._lose(child)
         lived_s = time.monotonic() - child.started_s
         # A worker that ended because of a script has given everything back itself: its successor need not hold off.
         is_healthy = lived_s > HEALTHY_AFTER_S or child.process.returncode == EXIT_STUCK
@@ -193,20 +209,36 @@ class Pool:
             backoff_s,
         )
 
+    def _lose(self, child: _Child) -> None:
+        self._lost[child.name] = child.note.read()
+        child.note.close()
+
     def _next_backoff(self, slot: int, *, is_healthy: bool) -> float:
         minimum_s, maximum_s = self._settings.pool.respawn_min_s, self._settings.pool.respawn_max_s
         backoff_s = minimum_s if is_healthy else self._backoff_s.get(slot, minimum_s)
         self._backoff_s[slot] = min(backoff_s * 2, maximum_s)
         return backoff_s
 
+    def _claim_abandoned(self) -> None:
+        """Find workers of other machines whose lease has run out: their whole machine may be gone."""
+        if time.monotonic() - self._looked_s < self._look_every_s:
+            return
+        self._looked_s = time.monotonic()
+        try:
+            for name in self._recovery.claim_abandoned():
+                _log.error("worker %s has not been heard of for too long; its calls run here", name)
+                self._lost[name] = None
+        except REDIS_ERRORS as exc:
+            _log.debug("cannot look for lost workers: %s", type(exc).__name__)
+
     def _recover_lost(self) -> None:
-        for name in list(self._lost):
+        for name, suspect in list(self._lost.items()):
             try:
-                chunks = self._recovery.recover(name)
+                chunks = self._recovery.recover(name, suspect)
             except REDIS_ERRORS as exc:
                 _log.warning("cannot give back the work of %s yet: %s", name, type(exc).__name__)
                 continue
-            self._lost.remove(name)
+            del self._lost[name]
             self._swept_s = time.monotonic()
             _log.info("gave back %d chunks of worker %s", chunks, name)
         self._sweep()
@@ -242,7 +274,7 @@ class Pool:
             if isinstance(event, _Ended):
                 del self._children[event.child.slot]
                 if event.child.process.returncode != 0:
-                    self._lost.append(event.child.name)
+                    self._lose(event.child)
             elif (event is None or isinstance(event, _Stop)) and not has_killed:
                 has_killed = True
                 deadline_s += KILL_MARGIN_S

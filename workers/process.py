@@ -1,7 +1,7 @@
 """One worker process: builds its parts, takes chunks until it is told to stop, then drains.
 
-Started by the pool as `python -m workers.process NAME` with the settings on standard input. The main thread takes
-chunks and beats; the engine and the outbox have a thread each.
+Started by the pool as `python -m workers.process NAME NOTE` with the settings on standard input; NOTE is a descriptor
+(running_note.py). The main thread takes chunks and beats; the engine and the outbox have a thread each.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ import time
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 
+from dispatcher.protocol import keys
 from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync
 from dispatcher.protocol.errors import LualoftError
 from dispatcher.protocol.handoff import EXIT_STUCK, READY_LINE, read_settings, when_parent_ends
 from dispatcher.protocol.sealing import Seal
 from workers.c_stack import C_STACK_BYTES
-from workers.engine import Engine
+from workers.engine import Engine, EngineHost
+from workers.lease import Lease, LeaseLostError
 from workers.log_setup import set_up_logging
 from workers.operations.catalog import standard_catalog
-from workers.outbox import Outbox
+from workers.outbox import Outbox, OutboxDuties
 from workers.packages import PackageStore
 from workers.recovery import Recovery
 from workers.rq_worker import BEAT_EVERY_S, ChunkWorker
+from workers.running_note import RunningNote
 from workers.script_log import ScriptLog
 from workers.stats import StatsWriter
 from workers.work import InFlight, TakenChunk
@@ -64,12 +67,13 @@ ENGINE_END_S: Final = 1.0
 class WorkerProcess:
     """The parts of one worker and the order in which they start and stop."""
 
-    def __init__(self, settings: Settings, name: str, tell_ready: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, name: str, note: RunningNote, tell_ready: Callable[[], None]) -> None:
         """Build the parts; nothing runs yet.
 
         Args:
             settings: of the pool.
             name: unique among all workers.
+            note: where the pool finds out who ran when this worker died.
             tell_ready: called once when chunks are taken.
         """
         self._tell_ready = tell_ready
@@ -84,14 +88,15 @@ class WorkerProcess:
         self._worker = ChunkWorker(
             settings.dispatch.queue, name, self._redis, self._taking_redis, seal, PackageStore(self._redis, seal)
         )
-        self._outbox = Outbox(self._redis, seal, self._in_flight, self._finish, settings.redis.max_backoff_s)
+        self._lease = Lease(self._redis, name, settings.pool.lease_s, _end_fenced)
+        duties = OutboxDuties(self._finish, keys.worker_lease(name), _end_fenced)
+        self._outbox = Outbox(self._redis, seal, self._in_flight, duties, settings.redis.max_backoff_s)
         self._engine = Engine(
             settings.engine,
             settings.lua,
             ScriptLog(settings.log),
             standard_catalog(settings),
-            self._outbox.put,
-            on_stuck=self._stop_stuck,
+            EngineHost(self._outbox.put, note.write, self._stop_stuck),
         )
         self._recovery = Recovery(self._redis, seal, settings.dispatch.queue)
         self._stats = StatsWriter(self._redis, name, settings.dispatch.queue, self._engine, self._in_flight)
@@ -126,7 +131,10 @@ class WorkerProcess:
 
     def run(self) -> int:
         """Register, work until `stop`, drain; returns the exit code."""
+        # First the lease: a worker in the listing without one counts as lost.
+        self._persist_in_redis(self._lease.renew)
         self._persist_in_redis(self._worker.register)
+        self._lease.watch()
         # Lua 5.1 and LuaJIT notice a C stack overflow late; the engine's thread gets room for it.
         threading.stack_size(C_STACK_BYTES)
         for thread in self._threads:
@@ -162,6 +170,7 @@ class WorkerProcess:
         now_s = time.monotonic()
         if now_s - self._beat_s >= BEAT_EVERY_S:
             self._beat_s = now_s
+            self._renew_lease()
             self._may_take = self._worker.beat()
             self._stats.write()
         # The bound is invocations in flight, not chunks: parked calls do not keep the next chunk out.
@@ -189,7 +198,7 @@ class WorkerProcess:
         """
         _log.info("worker %s drains: %d invocations in flight", self._name, self._in_flight.count)
         if not self._is_stuck:
-            is_empty = self._in_flight.wait_below(1, self._settings.pool.grace_s)
+            is_empty = self._wait_for_calls()
             self._engine.stop()
             self._threads[0].join(timeout=None if is_empty else ENGINE_END_S)
             # An engine that is inside a script still: its calls are given back below, it must not go on with them.
@@ -199,7 +208,24 @@ class WorkerProcess:
         for chunk in list(self._chunks):
             self._persist_in_redis(partial(self._recovery.give_back, chunk, self._worker))
         self._persist_in_redis(self._worker.register_death)
+        self._persist_in_redis(self._lease.release)
         self._persist_in_redis(self._stats.remove)
+
+    def _wait_for_calls(self) -> bool:
+        """Give the running calls their grace, and keep the lease meanwhile; returns whether all have ended."""
+        ends_s = time.monotonic() + self._settings.pool.grace_s
+        while (left_s := ends_s - time.monotonic()) > 0:
+            if self._in_flight.wait_below(1, min(left_s, BEAT_EVERY_S)):
+                return True
+            with contextlib.suppress(*REDIS_ERRORS):
+                self._renew_lease()
+        return False
+
+    def _renew_lease(self) -> None:
+        try:
+            self._lease.renew()
+        except LeaseLostError:
+            _end_fenced()
 
     def _persist_in_redis(self, work: Callable[[], object]) -> None:
         """Do it, trying again for as long as a worker that stops may take."""
@@ -217,6 +243,13 @@ class WorkerProcess:
                 backoff_s = min(backoff_s * 2, self._settings.redis.max_backoff_s)
             else:
                 return
+
+
+def _end_fenced() -> NoReturn:
+    """End at once: what this worker has begun is another one's now, and no outcome of it is wanted."""
+    _log.error("this worker has lost its lease and ends; its calls run elsewhere")
+    logging.shutdown()
+    os._exit(EXIT_STUCK)
 
 
 def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
@@ -253,7 +286,8 @@ def main() -> int:
     try:
         settings = read_settings(parent_in)
         set_up_logging(settings.log)
-        process = WorkerProcess(settings, sys.argv[1], lambda: _write_ready(parent_out))
+        note = RunningNote(int(sys.argv[2]))
+        process = WorkerProcess(settings, sys.argv[1], note, lambda: _write_ready(parent_out))
     except LualoftError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code

@@ -14,9 +14,10 @@ from dispatcher.protocol.codec import decode_chunk, encode_chunk, encode_invocat
 from dispatcher.protocol.errors import CodecError, SealError
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
 from dispatcher.protocol.reply import OUTCOMES_FIELD, STREAM_EXPIRES_S
-from dispatcher.protocol.rq_job import enqueue
+from dispatcher.protocol.rq_job import enqueue, suspect_id
 from workers.intermediate import IntermediateList
-from workers.rq_worker import release_execution
+from workers.lease import claim
+from workers.rq_worker import WORKER_NAME_PREFIX, release_execution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,15 +25,19 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.client import Pipeline
 
-    from dispatcher.protocol.invocation import Invocation
+    from dispatcher.protocol.invocation import Chunk, Invocation
     from dispatcher.protocol.sealing import Seal
     from workers.rq_worker import ChunkWorker
+    from workers.running_note import Suspect
     from workers.work import TakenChunk
 
 _log: Final = logging.getLogger("lualoft.recovery")
 
-#: Deliveries of an invocation whose worker died each time; then it ends as `worker_lost`.
-MAX_ATTEMPTS: Final = 2
+#: `Chunk.attempt` past which an invocation ends as `worker_lost`. A death counts for what ran in the worker then, and
+#: hardly for what only waited there: of those, the second death and the tenth are the last.
+MAX_ATTEMPT: Final = 10
+SUSPECT_CHARGE: Final = 5
+MATE_CHARGE: Final = 1
 
 #: A re-encoded invocation was accepted once already; no cap applies.
 _NO_LIMIT: Final = 2**62
@@ -65,13 +70,34 @@ class Recovery:
                 (lost if invocation.id in chunk.begun else again).append(invocation)
         with self._redis.pipeline(transaction=True) as pipeline:
             identifier = worker.release(chunk, pipeline)
-            self._return(pipeline, identifier, chunk.reply_key, again, lost, chunk.attempt)
+            self._answer_lost(pipeline, chunk.reply_key, lost)
+            self._send_again(pipeline, identifier, chunk.reply_key, again, chunk.attempt)
             pipeline.execute()
 
-    def recover(self, worker_name: str) -> int:
+    def claim_abandoned(self) -> list[str]:
+        """Take over workers of this queue whose lease has run out; returns their names, for `recover`.
+
+        Redis: SMEMBERS of the queue's workers, an EXISTS each, and a script for each that is lost. Raises redis errors.
+        """
+        members: Any = self._redis.smembers(keys.rq_queue_workers(self._queue))
+        prefix = keys.rq_worker("")
+        names = [key.decode("utf-8", "replace").removeprefix(prefix) for key in members]
+        return [
+            name
+            for name in names
+            if name.startswith(WORKER_NAME_PREFIX)
+            and not self._redis.exists(keys.worker_lease(name))
+            and claim(self._redis, name)
+        ]
+
+    def recover(self, worker_name: str, suspect: Suspect | None) -> int:
         """Return everything that a dead worker had begun, and sign it off; returns the number of chunks.
 
         Redis: SMEMBERS of the worker's executions; per chunk one HGET and one transaction.
+
+        Args:
+            worker_name: nobody else may be recovering it.
+            suspect: what ran in it when it died, None if that is not known.
 
         Raises:
             redis errors: call it again.
@@ -81,7 +107,7 @@ class Recovery:
         executions = [key.decode("utf-8", "replace") for key in members]
         for execution in executions:
             try:
-                self._recover_execution(execution, worker_name)
+                self._recover_execution(execution, worker_name, suspect)
             except ValueError as exc:
                 # Not an execution: somebody else wrote it.
                 _log.warning("left out an entry of %s: %s", executions_key, exc)
@@ -94,49 +120,69 @@ class Recovery:
         self._intermediate.sweep()
         return len(executions)
 
-    def _recover_execution(self, execution: str, worker_name: str) -> None:
+    def _recover_execution(self, execution: str, worker_name: str, suspect: Suspect | None) -> None:
         # One transaction: either the chunk is back and the execution gone, or nothing changed and we come again.
         with self._redis.pipeline(transaction=True) as pipeline:
             job_id = release_execution(pipeline, self._redis, self._queue, execution, worker_name)
             sealed: Any = self._redis.hget(keys.rq_job(job_id), "data")
             if sealed is not None:
                 pipeline.delete(keys.rq_job(job_id))
-                self._return_sealed(pipeline, job_id, sealed)
+                self._return_sealed(pipeline, job_id, sealed, suspect)
             pipeline.execute()
 
-    def _return_sealed(self, pipeline: Pipeline, identifier: str, sealed: bytes) -> None:
+    def _return_sealed(self, pipeline: Pipeline, identifier: str, sealed: bytes, suspect: Suspect | None) -> None:
         try:
             chunk = decode_chunk(self._seal.unseal(sealed, keys.chunk_context(self._queue, identifier)))
         except (SealError, CodecError) as exc:
             _log.error("dropped chunk %s of a dead worker: %s", identifier, exc)
             return
-        attempt = chunk.attempt + 1
-        again: list[Invocation] = []
-        lost: list[Invocation] = []
-        for invocation in chunk.invocations:
-            (again if invocation.is_idempotent and attempt <= MAX_ATTEMPTS else lost).append(invocation)
-        self._return(pipeline, identifier, chunk.reply_key, again, lost, attempt)
+        suspects, mates = _parted(chunk, suspect)
+        if suspects:
+            # Apart from the others: should they kill again, only they are charged for it.
+            own = suspect_id(identifier, chunk.attempt)
+            self._return_charged(pipeline, own, chunk, suspects, SUSPECT_CHARGE)
+        self._return_charged(pipeline, identifier, chunk, mates, MATE_CHARGE)
 
-    def _return(
-        self,
-        pipeline: Pipeline,
-        identifier: str,
-        reply_key: str,
-        again: Sequence[Invocation],
-        lost: Sequence[Invocation],
-        attempt: int,
+    def _return_charged(
+        self, pipeline: Pipeline, identifier: str, chunk: Chunk, invocations: list[Invocation], charge: int
     ) -> None:
-        if lost:
-            outcomes = [Outcome(i.id, OutcomeKind.WORKER_LOST, error=_why_lost(i, attempt)) for i in lost]
-            pipeline.xadd(reply_key, {OUTCOMES_FIELD: self._seal.seal(encode_outcomes(outcomes), reply_key.encode())})
-            pipeline.expire(reply_key, STREAM_EXPIRES_S)
-        if again:
-            data = encode_chunk(reply_key, [encode_invocation(i, _NO_LIMIT) for i in again], attempt)
-            sealed = self._seal.seal(data, keys.chunk_context(self._queue, identifier))
-            enqueue(pipeline, self._redis, self._queue, identifier, sealed, at_front=True)
+        attempt = chunk.attempt + charge
+        again = [i for i in invocations if i.is_idempotent and attempt <= MAX_ATTEMPT]
+        lost = [i for i in invocations if not i.is_idempotent or attempt > MAX_ATTEMPT]
+        self._answer_lost(pipeline, chunk.reply_key, lost)
+        self._send_again(pipeline, identifier, chunk.reply_key, again, attempt)
+
+    def _answer_lost(self, pipeline: Pipeline, reply_key: str, lost: Sequence[Invocation]) -> None:
+        if not lost:
+            return
+        outcomes = [Outcome(i.id, OutcomeKind.WORKER_LOST, error=_why_lost(i)) for i in lost]
+        pipeline.xadd(reply_key, {OUTCOMES_FIELD: self._seal.seal(encode_outcomes(outcomes), reply_key.encode())})
+        pipeline.expire(reply_key, STREAM_EXPIRES_S)
+
+    def _send_again(
+        self, pipeline: Pipeline, identifier: str, reply_key: str, again: Sequence[Invocation], attempt: int
+    ) -> None:
+        if not again:
+            return
+        data = encode_chunk(reply_key, [encode_invocation(i, _NO_LIMIT) for i in again], attempt)
+        sealed = self._seal.seal(data, keys.chunk_context(self._queue, identifier))
+        enqueue(pipeline, self._redis, self._queue, identifier, sealed, at_front=True)
 
 
-def _why_lost(invocation: Invocation, attempt: int) -> str:
+def _parted(chunk: Chunk, suspect: Suspect | None) -> tuple[list[Invocation], list[Invocation]]:
+    """Part a chunk's invocations into those that ran when the worker died, and the others."""
+    suspects: list[Invocation] = []
+    mates: list[Invocation] = []
+    for invocation in chunk.invocations:
+        is_suspect = suspect is not None and (
+            (suspect.invocation_id == invocation.id and suspect.reply_key == chunk.reply_key)
+            or suspect.package_id == invocation.package_id
+        )
+        (suspects if is_suspect else mates).append(invocation)
+    return suspects, mates
+
+
+def _why_lost(invocation: Invocation) -> str:
     if invocation.is_idempotent:
-        return f"the worker died {attempt - 1} times while this invocation was in it"
+        return "the worker died again and again while this invocation was in it"
     return "the worker was lost while this invocation was in it; it may have run, and it is not marked idempotent"

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("lualoft.worker")
 
+#: In front of the names of our workers; others on the queue have no lease.
+WORKER_NAME_PREFIX: Final = "lualoft-"
+
 #: Seconds for which one look at the queue waits; a request to stop is noticed after at most that long.
 DEQUEUE_S: Final = 1
 

@@ -13,6 +13,7 @@ from dispatcher.protocol.outcome import Outcome, OutcomeKind
 from workers.lua.marshal import MarshalError
 from workers.lua.runtime import StepKind, text_from_lua
 from workers.lua.script_life import ScriptError, call_failure, no_function
+from workers.running_note import call_note, script_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -64,6 +65,8 @@ class Task(Protocol):
     deadline_unix_s: float
     #: Lines that it logged; None while there are none.
     logs: list[LogLine] | None
+    #: What stands in the running note while it runs.
+    note: bytes
     #: Processor time of its time slices so far; a call that waits or ends within its first has none.
     cpu_s: float
 
@@ -87,7 +90,17 @@ class Task(Protocol):
 class CallTask:
     """One invocation inside a ready instance. A host's task (workers/auth) replaces its start and its end."""
 
-    __slots__ = ("_chunk", "_started_unix_s", "cpu_s", "deadline_unix_s", "instance", "invocation", "logs", "scheduler")
+    __slots__ = (
+        "_chunk",
+        "_started_unix_s",
+        "cpu_s",
+        "deadline_unix_s",
+        "instance",
+        "invocation",
+        "logs",
+        "note",
+        "scheduler",
+    )
 
     def __init__(self, invocation: Invocation, chunk: TakenChunk, instance: Instance, scheduler: Scheduler) -> None:
         self._chunk = chunk
@@ -98,6 +111,7 @@ class CallTask:
         self.deadline_unix_s = invocation.deadline_unix_s
         self.logs: list[LogLine] | None = None
         self.cpu_s = 0.0
+        self.note = call_note(chunk.reply_key, invocation.id)
 
     @property
     def max_cpu_s(self) -> float:
@@ -186,7 +200,7 @@ class LifeTask:
     def __init__(
         self,
         steps: Generator[Step, tuple[Any, ...], None],
-        state: LuaState,
+        instance: Instance,
         scheduler: Scheduler,
         on_end: Callable[[str], None],
     ) -> None:
@@ -194,12 +208,13 @@ class LifeTask:
 
         Args:
             steps: from ScriptLife.init or ScriptLife.deinit.
-            state: where they run.
+            instance: where they run.
             scheduler: the engine.
             on_end: is given why it failed, or an empty text.
         """
         self._steps = steps
-        self._state = state
+        self._state = instance.state
+        self.note = script_note(instance.package_id)
         self._scheduler = scheduler
         self._on_end = on_end
         self.deadline_unix_s = time.time() + LIFE_LIMIT_S

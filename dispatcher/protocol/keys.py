@@ -30,6 +30,11 @@ def worker_stats(worker_name: str) -> str:
     return f"{PREFIX}worker:{worker_name}:stats"
 
 
+def worker_lease(worker_name: str) -> str:
+    """Key that says whether one worker still owns the chunks that it has begun."""
+    return f"{PREFIX}lease:{worker_name}"
+
+
 def chunk_context(queue: str, job_id: str) -> bytes:
     """Context of a chunk: opens only on the queue that it was sent to, as the job that it was sent as."""
     return f"{PREFIX}chunk:{queue}:{job_id}".encode()

@@ -38,6 +38,9 @@ _QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 #: Between the dispatcher's id and the chunk's number in a job id.
 _ID_SEPARATOR: Final = "-"
 
+#: Between a job id and the attempt after which a part of its chunk went on as a chunk of its own.
+_SUSPECT_SEPARATOR: Final = "_"
+
 
 class NoSerializer:
     """Stands where RQ wants a serializer, and refuses: a chunk's bytes go through the seal and the codec only."""
@@ -107,9 +110,15 @@ def job_id(dispatcher_id: str, chunk_number: int) -> str:
     return f"{dispatcher_id}{_ID_SEPARATOR}{chunk_number}"
 
 
+def suspect_id(identifier: str, attempt: int) -> str:
+    """Name the job of the part of a chunk that ran when its worker died."""
+    return f"{identifier}{_SUSPECT_SEPARATOR}{attempt}"
+
+
 def parse_job_id(text: str) -> tuple[str, int] | None:
     """Return (dispatcher id, chunk number) of a chunk's job id, None for anybody else's."""
     dispatcher_id, separator, number = text.rpartition(_ID_SEPARATOR)
+    number = number.partition(_SUSPECT_SEPARATOR)[0]
     if not separator or not number.isascii() or not number.isdigit() or len(number) > MAX_NUMBER_DIGITS:
         return None
     return dispatcher_id, int(number)

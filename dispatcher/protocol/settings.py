@@ -78,6 +78,8 @@ class PoolSettings(Section, frozen=True):
     #: Pause before a dead worker is replaced; doubles up to the maximum.
     respawn_min_s: Seconds = 0.2
     respawn_max_s: Seconds = 30.0
+    #: A worker that cannot reach Redis for so long loses its calls to other machines, and stops before that.
+    lease_s: Annotated[float, Meta(ge=1, le=MAX_DURATION_S)] = 15.0
 
     @property
     def count(self) -> int:

@@ -24,6 +24,7 @@ from workers.log_sink import text_lines
 from workers.lua.time_slice import TimeSlice
 from workers.natives import natives_of
 from workers.operations.catalog import standard_catalog
+from workers.work import TakenChunk
 
 CASES_DIR = Path(__file__).parent / "cases_auth"
 OPERATIONS = standard_catalog(Settings()).operations
@@ -116,7 +117,8 @@ def run(case: AuthCase, dialect: str, version: str) -> Seen:
     instance.life.load()
     for _step in instance.life.init():
         raise AssertionError("the main chunk waits")
-    task = AuthTask(invocation_of(case), None, instance, scheduler)
+    invocation = invocation_of(case)
+    task = AuthTask(invocation, TakenChunk("replies", [invocation], {}, None), instance, scheduler)
     scheduler.call_log.enter(task)
     task.begin()
     (outcome,) = scheduler.outcomes

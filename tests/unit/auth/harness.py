@@ -14,6 +14,7 @@ from workers.call_log import CallLog
 from workers.instances import Instance, InstanceCache
 from workers.lua.time_slice import TimeSlice
 from workers.natives import natives_of
+from workers.work import TakenChunk
 
 
 @dataclass
@@ -58,6 +59,6 @@ def instance_of(source: str, *, dialect: str = "2.4", lua: str = "5.4", max_memo
 
 def task_of(instance: Instance, scheduler: HoldingScheduler, function: str, *args: Any) -> AuthTask:
     invocation = Invocation(1, b"p", function, list(args), 2.0, 1.0, is_idempotent=True, host=AUTH_HOST)
-    task = AuthTask(invocation, None, instance, scheduler)
+    task = AuthTask(invocation, TakenChunk("replies", [invocation], {}, None), instance, scheduler)
     task.begin()
     return task

@@ -33,7 +33,7 @@ def test_name_of_a_key_of_rq_is_what_rq_says(expected, actual):
     assert expected == actual
 
 
-@pytest.mark.parametrize("function", [keys.reply_stream, keys.script_package, keys.worker_stats])
+@pytest.mark.parametrize("function", [keys.reply_stream, keys.script_package, keys.worker_stats, keys.worker_lease])
 @given(first=st.text(), second=st.text())
 def test_two_ids_never_share_a_key(function, first, second):
     assert (first == second) == (function(first) == function(second))

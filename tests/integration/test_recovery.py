@@ -1,0 +1,142 @@
+"""Workers that die, that are stopped, and machines that vanish: whose calls run again, and whose do not."""
+
+import os
+import signal
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from dispatcher.blocking import Dispatcher
+from dispatcher.catalog import Script
+from dispatcher.local_pool import LocalPool
+from dispatcher.protocol import keys
+from dispatcher.protocol.connection import connect_sync
+from dispatcher.protocol.outcome import OutcomeKind
+from tests.waiting import wait_until
+
+SCRIPT = Script.from_stream(
+    "recovery",
+    b"""
+    local function note(path) local file = io.open(path, "a") file:write("x") file:close() end
+    local function exists(path) local file = io.open(path) if file then file:close() return true end end
+
+    function ping() return "pong" end
+    function spin(path) note(path) while true do end end
+    function nap(path, seconds) note(path) require("socket").sleep(seconds) return "rested" end
+    -- Computes until the test lets it go on; says which time it ran.
+    function hold(path, go_on)
+       note(path)
+       local file = io.open(path) local count = #file:read("*a") file:close()
+       while count == 1 and not exists(go_on) do end
+       return count
+    end
+    """,
+)
+
+#: Seconds: a lease short enough to run out in a test.
+LEASE_S = 2.0
+
+
+def children_of(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def count(path):
+    return len(path.read_text()) if path.exists() else 0
+
+
+@pytest.fixture
+def brief(own):
+    return replace(own, pool=replace(own.pool, lease_s=LEASE_S))
+
+
+@contextmanager
+def pool_that_vanishes(settings):
+    """A pool; the test ends its processes itself."""
+    pool = LocalPool(settings)
+    try:
+        pool.__enter__()
+        yield pool
+    finally:
+        pool.__exit__(None, None, None)
+
+
+def test_call_that_killed_two_workers_ends_and_its_mates_run_on(own, tmp_path):
+    started = tmp_path / "started"
+    with LocalPool(own) as pool, Dispatcher(own) as dispatcher:
+        mates = [
+            dispatcher.submit(SCRIPT, "nap", [str(tmp_path / f"mate {number}"), 0.5], deadline_s=60, idempotent=True)
+            for number in range(20)
+        ]
+        killer = dispatcher.submit(SCRIPT, "spin", [str(started)], deadline_s=60, idempotent=True)
+        for deaths in (1, 2):
+            wait_until(lambda deaths=deaths: count(started) == deaths)
+            os.kill(children_of(pool.pid)[0], signal.SIGKILL)
+        assert OutcomeKind.WORKER_LOST is killer.result(timeout=30).kind
+        assert [[b"rested"]] * 20 == [mate.result(timeout=30).values for mate in mates]
+
+
+def test_calls_that_only_wait_outlive_many_deaths_of_their_worker(own, tmp_path):
+    started = tmp_path / "started"
+    with LocalPool(own) as pool, Dispatcher(own) as dispatcher:
+        waiting = dispatcher.submit(SCRIPT, "nap", [str(started), 1.0], deadline_s=60, idempotent=True)
+        for deaths in range(1, 5):
+            wait_until(lambda deaths=deaths: count(started) == deaths)
+            os.kill(children_of(pool.pid)[0], signal.SIGKILL)
+        assert [b"rested"] == waiting.result(timeout=30).values
+
+
+def test_call_of_a_machine_that_vanished_runs_on_another(brief, tmp_path):
+    started = tmp_path / "started"
+    with LocalPool(brief) as lost, Dispatcher(brief) as dispatcher:
+        call = dispatcher.submit(
+            SCRIPT, "hold", [str(started), str(tmp_path / "never")], deadline_s=60, idempotent=True
+        )
+        wait_until(started.exists)
+        for pid in (lost.pid, *children_of(lost.pid)):
+            os.kill(pid, signal.SIGKILL)
+        with LocalPool(brief):
+            assert [2] == call.result(timeout=30).values
+
+
+def test_worker_that_was_stopped_for_longer_than_its_lease_ends_and_its_late_outcome_is_dropped(brief, tmp_path):
+    started, go_on = tmp_path / "started", tmp_path / "go on"
+    with LocalPool(brief) as stopped, Dispatcher(brief) as dispatcher:
+        call = dispatcher.submit(SCRIPT, "hold", [str(started), str(go_on)], deadline_s=60, idempotent=True)
+        wait_until(started.exists)
+        (worker,) = children_of(stopped.pid)
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            with LocalPool(brief):
+                # The second run, by the other pool, is the one that counts.
+                assert [2] == call.result(timeout=30).values
+                go_on.touch()
+                os.kill(worker, signal.SIGCONT)
+                wait_until(lambda: worker not in children_of(stopped.pid))
+        finally:
+            if worker in children_of(stopped.pid):
+                os.kill(worker, signal.SIGCONT)
+
+
+def test_lease_is_renewed_while_a_long_call_runs_and_while_it_is_drained(brief, tmp_path):
+    started = tmp_path / "started"
+    with LocalPool(brief) as draining, LocalPool(brief), Dispatcher(brief) as dispatcher:
+        naps = [
+            dispatcher.submit(SCRIPT, "nap", [str(tmp_path / f"nap {number}"), 2 * LEASE_S], deadline_s=60)
+            for number in range(8)
+        ]
+        wait_until(lambda: all((tmp_path / f"nap {number}").exists() for number in range(8)))
+        os.kill(draining.pid, signal.SIGTERM)
+        assert [[b"rested"]] * 8 == [nap.result(timeout=30).values for nap in naps]
+    assert not started.exists()
+
+
+def test_worker_whose_lease_somebody_claimed_ends_and_is_replaced(brief):
+    with LocalPool(brief) as pool, Dispatcher(brief) as dispatcher, connect_sync(brief.redis) as redis:
+        (before,) = children_of(pool.pid)
+        (lease,) = redis.keys(keys.worker_lease("*"))
+        redis.set(lease, "claimed", px=60_000)
+        wait_until(lambda: before not in children_of(pool.pid))
+        assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
