@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from dispatcher.protocol.auth_result import AUTH_HOST
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
 from workers.auth.task import AuthTask
+from workers.breaker import Breaker
 from workers.call_log import CallLog
 from workers.instances import Instance, InstanceCache
 from workers.lua.marshal import MarshalError
@@ -98,6 +99,8 @@ class Engine:
         """
         self._settings = settings
         self._host = host
+        #: Scripts that are parked; the process shares it with other workers.
+        self.breaker = Breaker(settings.max_limit_hits, settings.park_s)
         self._note = host.note
         self._inbox: SimpleQueue[TakenChunk | Finished | _Stop] = SimpleQueue()
         self._ready = Ready()
@@ -239,8 +242,9 @@ class Engine:
         if len(self._answers) >= FLUSH_EVERY or now_s - self._oldest_s >= FLUSH_AFTER_S:
             self._flush()
 
-    def left(self, instance: Instance) -> None:
-        """Note that a call has left an instance: another may come in."""
+    def left(self, instance: Instance, kind: OutcomeKind) -> None:
+        """Note that a call has left an instance, and how: another may come in."""
+        self.breaker.note(instance.package_id, instance.package, kind)
         if instance.outside:
             self._ready.add_next(*instance.outside.popleft())
 
@@ -265,7 +269,9 @@ class Engine:
         if not self._slice.abandon(number):
             return False
         _log.error("a script does not give way; this worker ends and its other calls run elsewhere")
-        self._slice.task.give_up()
+        task = self._slice.task
+        task.give_up()
+        self.breaker.note_stuck(task.instance.package_id, task.instance.package)
         self._flush()
         self._host.on_stuck()
         return True
@@ -296,6 +302,10 @@ class Engine:
         if invocation.deadline_unix_s <= time.time():
             error = "the deadline passed while the invocation was queued; it was not run"
             self.answer(chunk, Outcome(invocation.id, OutcomeKind.DEADLINE_EXCEEDED, error=error))
+            return
+        if parked_s := self.breaker.left_s(invocation.package_id):
+            error = f"the script keeps hitting its limits and is parked for another {parked_s:.1f} s"
+            self.answer(chunk, Outcome(invocation.id, OutcomeKind.UNAVAILABLE, error=error))
             return
         try:
             instance = self._instances.get(invocation.package_id, invocation.host) or self._load(invocation, chunk)

@@ -173,6 +173,7 @@ class WorkerProcess:
             self._renew_lease()
             self._may_take = self._worker.beat()
             self._stats.write()
+            self._engine.breaker.share(self._redis)
         # The bound is invocations in flight, not chunks: parked calls do not keep the next chunk out.
         if not self._in_flight.wait_below(self._settings.engine.max_in_flight, BEAT_EVERY_S):
             return
@@ -203,6 +204,9 @@ class WorkerProcess:
             self._threads[0].join(timeout=None if is_empty else ENGINE_END_S)
             # An engine that is inside a script still: its calls are given back below, it must not go on with them.
             self._engine.abandon()
+        else:
+            # Its successor is to know what it did.
+            self._persist_in_redis(partial(self._engine.breaker.share, self._redis))
         self._outbox.stop()
         self._threads[1].join(timeout=self._settings.redis.socket_timeout_s)
         for chunk in list(self._chunks):

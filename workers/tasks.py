@@ -54,8 +54,8 @@ class Scheduler(Protocol):
     def answer(self, chunk: TakenChunk, outcome: Outcome) -> None:
         """Deliver an outcome."""
 
-    def left(self, instance: Instance) -> None:
-        """Note that a call has left an instance: another may come in."""
+    def left(self, instance: Instance, kind: OutcomeKind) -> None:
+        """Note that a call has left an instance, and how: another may come in."""
 
 
 class Task(Protocol):
@@ -65,6 +65,8 @@ class Task(Protocol):
     deadline_unix_s: float
     #: Lines that it logged; None while there are none.
     logs: list[LogLine] | None
+    #: Where it runs.
+    instance: Instance
     #: What stands in the running note while it runs.
     note: bytes
     #: Processor time of its time slices so far; a call that waits or ends within its first has none.
@@ -180,7 +182,7 @@ class CallTask:
     def end(self, kind: OutcomeKind, error: str, values: list[Any] | None = None) -> None:
         """Answer."""
         self.instance.call_count -= 1
-        self.scheduler.left(self.instance)
+        self.scheduler.left(self.instance, kind)
         queue_ms = max(0.0, (self._started_unix_s - self.invocation.submitted_unix_s) * 1000)
         run_ms = max(0.0, (time.time() - self._started_unix_s) * 1000)
         outcome = Outcome(self.invocation.id, kind, values or [], error, self.logs or [], queue_ms, run_ms)
@@ -213,6 +215,7 @@ class LifeTask:
             on_end: is given why it failed, or an empty text.
         """
         self._steps = steps
+        self.instance = instance
         self._state = instance.state
         self.note = script_note(instance.package_id)
         self._scheduler = scheduler

@@ -5,10 +5,12 @@ One look is one object that can be printed as JSON. Everything is read, nothing 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.protocol import keys
+from dispatcher.protocol.parked import parked_from_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,12 +57,22 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True)
+class ParkedScript:
+    """A script whose calls end at once, because it kept hitting its limits."""
+
+    name: str
+    #: Seconds until it is let in again.
+    left_s: float
+
+
+@dataclass(frozen=True)
 class Status:
     """One look."""
 
     redis: str
     queues: list[QueueStatus] = field(default_factory=list)
     workers: list[WorkerStatus] = field(default_factory=list)
+    parked_scripts: list[ParkedScript] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -75,13 +87,14 @@ class Status:
             },
             "queues": self.queues,
             "workers": self.workers,
+            "parked_scripts": self.parked_scripts,
         }
 
 
 def read_status(redis: SyncRedis, address: str) -> Status:
     """Look once.
 
-    Redis: SMEMBERS twice, then two pipelines; not atomic, so a worker that signs off meanwhile is left out.
+    Redis: SMEMBERS twice, two pipelines, HGETALL; not atomic, so a worker that signs off meanwhile is left out.
 
     Raises:
         redis errors.
@@ -91,7 +104,7 @@ def read_status(redis: SyncRedis, address: str) -> Status:
     workers = _read_workers(redis, worker_names)
     # A queue exists for RQ from its first chunk on, for us from its first worker on.
     queues = _read_queues(redis, sorted(queue_names | {worker.queue for worker in workers}))
-    return Status(address, queues, workers)
+    return Status(address, queues, workers, _read_parked(redis))
 
 
 def _names(members: Any, prefix: str) -> set[str]:  # noqa: ANN401 - redis-py's answer
@@ -116,6 +129,13 @@ def _read_workers(redis: SyncRedis, names: list[str]) -> list[WorkerStatus]:
     found = zip(names, answers[::2], answers[1::2], strict=True)
     # A name without a hash is a worker that was killed; RQ forgets it later.
     return [_worker(name, rq, stats) for name, rq, stats in found if rq]
+
+
+def _read_parked(redis: SyncRedis) -> list[ParkedScript]:
+    now_unix_s = time.time()
+    found = parked_from_hash(redis.hgetall(keys.PARKED_SCRIPTS)).values()  # type: ignore[arg-type]  # not an awaitable
+    left = ((parked.name, round(parked.until_unix_s - now_unix_s, 1)) for parked in found)
+    return [ParkedScript(name, left_s) for name, left_s in sorted(left) if left_s > 0]
 
 
 def _texts(answer: Mapping[bytes, bytes]) -> dict[str, str]:

@@ -46,7 +46,13 @@ def live_view(look: Callable[[], Status], every_s: float) -> None:
 def render(status: Status, *, is_styled: bool) -> Group:
     """Return what is drawn."""
     style = box.SIMPLE_HEAD if is_styled else None
-    return Group(_text(f"Redis at {status.redis}"), _queues(status, style), _workers(status, style), _totals(status))
+    parked = [
+        _text(f"script {one.name} keeps hitting its limits: parked for another {one.left_s:g} s", "yellow")
+        for one in status.parked_scripts
+    ]
+    return Group(
+        _text(f"Redis at {status.redis}"), _queues(status, style), _workers(status, style), *parked, _totals(status)
+    )
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -15,6 +15,10 @@ RQ_QUEUES: Final = "rq:queues"
 RQ_WORKERS: Final = "rq:workers"
 
 
+#: Hash of the scripts that are parked because they keep hitting their limits: package id -> until when (JSON).
+PARKED_SCRIPTS: Final = f"{PREFIX}parked"
+
+
 def reply_stream(dispatcher_id: str) -> str:
     """Key of the stream on which one dispatcher object receives its outcomes."""
     return f"{PREFIX}reply:{dispatcher_id}"

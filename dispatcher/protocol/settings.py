@@ -98,6 +98,10 @@ class EngineSettings(Section, frozen=True):
     max_cpu_s: Seconds = 1.0
     #: Operations that scripts wait for (HTTP requests, …) that run at once; more of them wait for their turn.
     max_operations: Annotated[int, Meta(ge=1, le=10_000)] = 256
+    #: A script that hits a limit so often within ten seconds is parked; 0: never.
+    max_limit_hits: Annotated[int, Meta(ge=0, le=10_000)] = 5
+    #: First pause of a parked script; it doubles up to a minute.
+    park_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
     #: Scripts that stay loaded; the least recently used goes first.
     max_instances: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     #: Log lines of one invocation that travel back to the caller.

@@ -104,7 +104,7 @@ class InlineScheduler:
     def answer(self, _chunk, outcome):
         self.outcomes.append(outcome)
 
-    def left(self, _instance):
+    def left(self, _instance, _kind):
         pass
 
 

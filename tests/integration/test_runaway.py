@@ -8,12 +8,14 @@ from msgspec.structs import replace
 
 from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
+from dispatcher.cli.status_data import read_status
 from dispatcher.embedded import EmbeddedServer
 from dispatcher.local_pool import LocalPool
+from dispatcher.protocol.connection import connect_sync
 from dispatcher.protocol.outcome import OutcomeKind
 from dispatcher.protocol.sealing import generate_key
 from dispatcher.protocol.secret import Secret
-from dispatcher.protocol.settings import EngineSettings, PoolSettings, RedisSettings, Settings
+from dispatcher.protocol.settings import DispatchSettings, EngineSettings, PoolSettings, RedisSettings, Settings
 from tests.waiting import wait_until
 
 SCRIPT = Script.from_stream(
@@ -145,3 +147,21 @@ def test_call_that_waits_outside_a_full_script_ends_by_its_deadline(dispatcher):
     outside = dispatcher.call(script, "enter", 0.0, deadline_s=0.1)
     assert OutcomeKind.DEADLINE_EXCEEDED is outside.kind
     assert [1] == inside.result(timeout=20).values
+
+
+def test_script_that_keeps_hitting_its_limit_is_parked_and_others_are_not(tight):
+    script = Script.from_stream("greedy", b"function spin() while true do end end")
+    settings = replace(
+        tight,
+        dispatch=DispatchSettings(queue="greedy"),
+        engine=replace(tight.engine, max_cpu_s=0.05, max_limit_hits=2),
+    )
+    with LocalPool(settings), Dispatcher(settings) as dispatcher:
+        kinds = [dispatcher.call(script, "spin", deadline_s=20).kind for _ in range(2)]
+        assert [OutcomeKind.CPU_LIMIT] * 2 == kinds
+        parked = dispatcher.call(script, "spin", deadline_s=20)
+        assert OutcomeKind.UNAVAILABLE is parked.kind
+        assert "keeps hitting its limits and is parked for another" in parked.error
+        assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
+        with connect_sync(settings.redis) as redis:
+            wait_until(lambda: "greedy" in [one.name for one in read_status(redis, "here").parked_scripts])

@@ -39,7 +39,7 @@ class HoldingScheduler:
     def answer(self, _chunk, outcome):
         self.outcomes.append(outcome)
 
-    def left(self, _instance):
+    def left(self, _instance, _kind):
         pass
 
     @property

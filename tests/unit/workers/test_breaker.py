@@ -1,0 +1,89 @@
+import time
+
+import pytest
+
+from dispatcher.protocol.invocation import SCHEMA_VERSION, ScriptPackage
+from dispatcher.protocol.outcome import OutcomeKind
+from dispatcher.protocol.parked import MAX_PAUSE_S, Parked, parked_from_hash
+from workers.breaker import Breaker
+
+PACKAGE = ScriptPackage(SCHEMA_VERSION, "auth.lua", "file", b"", "2.4", "5.4", {}, 0)
+SCRIPT, OTHER = b"\1" * 32, b"\2" * 32
+MAX_HITS = 3
+
+
+@pytest.fixture
+def breaker():
+    return Breaker(MAX_HITS, pause_s=2.0)
+
+
+def end(breaker, kind, count):
+    for _ in range(count):
+        breaker.note(SCRIPT, PACKAGE, kind)
+
+
+@pytest.mark.parametrize("kind", [OutcomeKind.CPU_LIMIT, OutcomeKind.MEMORY_LIMIT])
+@pytest.mark.parametrize(("hits", "is_parked"), [(0, False), (1, False), (MAX_HITS - 1, False), (MAX_HITS, True)])
+def test_script_is_parked_at_so_many_hits(breaker, kind, hits, is_parked):
+    end(breaker, kind, hits)
+    assert is_parked == (breaker.left_s(SCRIPT) > 0)
+    assert 0 == breaker.left_s(OTHER)
+
+
+def test_a_few_bad_calls_among_many_good_ones_park_nothing(breaker):
+    end(breaker, OutcomeKind.CPU_LIMIT, 1)
+    end(breaker, OutcomeKind.OK, 20)
+    end(breaker, OutcomeKind.CPU_LIMIT, 10)
+    assert 0 == breaker.left_s(SCRIPT)
+
+
+@pytest.mark.parametrize("kind", [OutcomeKind.OK, OutcomeKind.SCRIPT_ERROR, OutcomeKind.DEADLINE_EXCEEDED])
+def test_other_ends_are_no_hits(breaker, kind):
+    end(breaker, kind, 100)
+    assert 0 == breaker.left_s(SCRIPT)
+
+
+def test_pause_doubles_up_to_its_maximum(breaker):
+    pauses = []
+    for _ in range(8):
+        end(breaker, OutcomeKind.CPU_LIMIT, MAX_HITS)
+        pauses.append(round(breaker.left_s(SCRIPT)))
+    assert [2, 4, 8, 16, 32, 60, 60, 60] == pauses
+
+
+def test_call_that_cost_its_worker_parks_at_once_and_briefly(breaker):
+    breaker.note_stuck(SCRIPT, PACKAGE)
+    assert 0 < breaker.left_s(SCRIPT) <= 0.5
+
+
+def test_no_limit_parks_nothing():
+    breaker = Breaker(0, pause_s=2.0)
+    end(breaker, OutcomeKind.CPU_LIMIT, 1000)
+    breaker.note_stuck(SCRIPT, PACKAGE)
+    assert 0 == breaker.left_s(SCRIPT)
+
+
+def test_what_is_read_is_what_was_written():
+    parked = Parked(time.time() + 5, 5.0, "auth.lua")
+    assert {SCRIPT: parked} == parked_from_hash({SCRIPT.hex().encode(): parked.to_text().encode()})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        pytest.param(b"zz", b'[1,2,"x"]', id="no package id"),
+        pytest.param(b"00", b"", id="empty"),
+        pytest.param(b"00", b"[1,2]", id="too short"),
+        pytest.param(b"00", b'{"until": 1}', id="an object"),
+        pytest.param(b"\xff", b'[1,2,"x"]', id="not UTF-8"),
+        pytest.param(b"00", b'[1,2,"\xff"]', id="a name that is not UTF-8"),
+    ],
+)
+def test_what_others_wrote_is_left_out(field, value):
+    assert {} == parked_from_hash({field: value})
+
+
+def test_nobody_can_park_a_script_for_long_by_writing_to_redis():
+    (parked,) = parked_from_hash({b"00": b'[1e300,1e300,"x"]'}).values()
+    assert parked.until_unix_s <= time.time() + MAX_PAUSE_S
+    assert MAX_PAUSE_S == parked.pause_s

@@ -1,0 +1,119 @@
+"""Parks scripts that keep hitting their limits, so that the others have the workers to themselves.
+
+The engine counts and asks; the main thread shares what is parked with the other workers through Redis, once a second. A
+parked script's calls end at once as `unavailable`, which may be tried again; after the pause it is let in again, and
+parked for twice as long if it goes on as before.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dispatcher.protocol import keys
+from dispatcher.protocol.outcome import OutcomeKind
+from dispatcher.protocol.parked import MAX_PAUSE_S, Parked, parked_from_hash
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from dispatcher.protocol.invocation import ScriptPackage
+
+#: Ends that say that a script has used more than it may.
+LIMITS: Final = frozenset({OutcomeKind.CPU_LIMIT, OutcomeKind.MEMORY_LIMIT})
+
+#: Hits within so many seconds park a script, if at least half of its calls end so.
+WINDOW_S: Final = 10.0
+
+#: Part of the first pause for a call that cost its worker.
+STUCK_SHARE: Final = 0.25
+
+#: Seconds without another pause after which a script starts with the shortest one again.
+FORGET_S: Final = 300.0
+
+
+@dataclass(slots=True)
+class _Record:
+    """How a script's calls ended since one hit a limit."""
+
+    first_s: float
+    hit_count: int = 0
+    other_count: int = 0
+
+
+class Breaker:
+    """The parked scripts as one worker knows them. `share` is called by the main thread, the rest by the engine."""
+
+    def __init__(self, max_hits: int, pause_s: float) -> None:
+        """Set up with nothing parked.
+
+        Args:
+            max_hits: hits within `WINDOW_S` that park a script; 0: none ever is.
+            pause_s: the first pause.
+        """
+        self._max_hits = max_hits
+        self._pause_s = pause_s
+        self._records: dict[bytes, _Record] = {}
+        #: Package id -> what is known of it; an entry outlives its pause, for the length of the next one.
+        self._parked: dict[bytes, Parked] = {}
+        self._unshared: set[bytes] = set()
+
+    def left_s(self, package_id: bytes) -> float:
+        """Return the seconds until a script is let in; 0 for one that is not parked."""
+        parked = self._parked.get(package_id)
+        return max(0.0, parked.until_unix_s - time.time()) if parked else 0.0
+
+    def note(self, package_id: bytes, package: ScriptPackage, kind: OutcomeKind) -> None:
+        """Count the end of a call."""
+        record = self._records.get(package_id)
+        if kind not in LIMITS:
+            if record:
+                record.other_count += 1
+            return
+        now_s = time.monotonic()
+        if record is None or now_s - record.first_s > WINDOW_S:
+            record = self._records[package_id] = _Record(now_s)
+        record.hit_count += 1
+        # Half of them: a few calls that somebody made to fail must not shut the script for all others.
+        if 0 < self._max_hits <= record.hit_count and record.hit_count >= record.other_count:
+            self._park(package_id, package.name, self._pause_s)
+
+    def note_stuck(self, package_id: bytes, package: ScriptPackage) -> None:
+        """Count a call that cost its worker: the script is parked at once, at first for about as long as that takes."""
+        if self._max_hits:
+            self._park(package_id, package.name, self._pause_s * STUCK_SHARE)
+
+    def _park(self, package_id: bytes, name: str, first_pause_s: float) -> None:
+        before = self._parked.get(package_id)
+        pause_s = min(before.pause_s * 2, MAX_PAUSE_S) if before else first_pause_s
+        self._records.pop(package_id, None)
+        self._parked[package_id] = Parked(time.time() + pause_s, pause_s, name)
+        self._unshared.add(package_id)
+
+    def share(self, redis: Redis) -> None:
+        """Tell the other workers what was parked here, and learn from them. Redis: HSET per news, EXPIRE, HGETALL.
+
+        Raises:
+            redis errors: call it again.
+        """
+        unshared = list(self._unshared)
+        with redis.pipeline(transaction=False) as pipeline:
+            for package_id in unshared:
+                pipeline.hset(keys.PARKED_SCRIPTS, package_id.hex(), self._parked[package_id].to_text())
+            if unshared:
+                pipeline.expire(keys.PARKED_SCRIPTS, int(FORGET_S))
+            pipeline.hgetall(keys.PARKED_SCRIPTS)
+            *_, found = pipeline.execute()
+        self._unshared.difference_update(unshared)
+        self._learn(found)
+
+    def _learn(self, found: dict[bytes, bytes]) -> None:
+        for package_id, parked in parked_from_hash(found).items():
+            known = self._parked.get(package_id)
+            if known is None or known.until_unix_s < parked.until_unix_s:
+                self._parked[package_id] = parked
+        now_unix_s = time.time()
+        for package_id, parked in list(self._parked.items()):
+            if parked.until_unix_s + FORGET_S < now_unix_s:
+                del self._parked[package_id]
