@@ -17,6 +17,7 @@ from dispatcher.protocol.dns_address import DNS_PORT, parse_dns_server
 from workers.dns.asking import Asking
 from workers.dns.cache import AnswerCache
 from workers.dns.error import ResolveCode, ResolveError, timed_out
+from workers.dns.flights import Flights
 from workers.dns.literal import parse_literal
 from workers.dns.message import name_bytes
 from workers.dns.server import DnsServer
@@ -60,7 +61,7 @@ class Resolver:
         self._hosts = WatchedFile(hosts_file, parse_hosts)
         self._resolv_conf = WatchedFile(resolv_conf, parse_resolv_conf)
         self._servers: dict[tuple[str, int], DnsServer] = {}
-        self._flights: dict[bytes, asyncio.Task[tuple[str, ...]]] = {}
+        self._flights = Flights(self._resolve)
 
     def addresses(self, host: str, timeout_s: float) -> list[str]:
         """Look a name up from a thread other than the loop's; at least one address.
@@ -95,8 +96,7 @@ class Resolver:
             raise kept
         if kept is not None:
             return list(kept)
-        # Shielded: it belongs to all who ask for the name, and ends by itself.
-        return list(await asyncio.shield(self._flight(key)))
+        return list(await self._flights.join(key))
 
     async def close(self) -> None:
         """Close all sockets."""
@@ -106,19 +106,6 @@ class Resolver:
     def _hosts_entry(self, key: bytes) -> tuple[str, ...] | None:
         addresses = self._hosts.read().get(key.decode("utf-8", "surrogateescape"))
         return self._asking.ordered(addresses) if addresses else None
-
-    def _flight(self, key: bytes) -> asyncio.Task[tuple[str, ...]]:
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = self._flights[key] = asyncio.create_task(self._resolve(key))
-            flight.add_done_callback(lambda done: self._land(key, done))
-        return flight
-
-    def _land(self, key: bytes, flight: asyncio.Task[tuple[str, ...]]) -> None:
-        del self._flights[key]
-        if not flight.cancelled():
-            # Everybody who asked may be gone; asyncio would complain about an exception that nobody saw.
-            flight.exception()
 
     async def _resolve(self, key: bytes) -> tuple[str, ...]:
         started_s = time.monotonic()

@@ -41,8 +41,9 @@ class _Waiting(NamedTuple):
 class _UdpSocket:
     """A socket that is connected to the server, and the queries that wait for its answers."""
 
-    def __init__(self, ip: str, port: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, ip: str, port: int, max_queries: int, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._max_queries = max_queries
         self._waiting: dict[int, _Waiting] = {}
         self._query_count = 0
         self._ends_s = time.monotonic() + MAX_AGE_S
@@ -59,7 +60,7 @@ class _UdpSocket:
     @property
     def is_worn(self) -> bool:
         """Has it been used for long enough?"""
-        return self._query_count >= MAX_QUERIES or time.monotonic() > self._ends_s
+        return self._query_count >= self._max_queries or time.monotonic() > self._ends_s
 
     async def ask(self, question: bytes, timeout_s: float) -> bytes:
         """Send a question; the matching answer's bytes."""
@@ -128,11 +129,12 @@ def _expire(future: asyncio.Future[bytes]) -> None:
 
 
 class DnsServer:
-    """A server by its address."""
+    """A server by its address; `max_queries` leave from one port before another takes its place."""
 
-    def __init__(self, ip: str, port: int) -> None:
+    def __init__(self, ip: str, port: int, max_queries: int = MAX_QUERIES) -> None:
         self.ip = ip
         self.port = port
+        self._max_queries = max_queries
         self._sockets: list[_UdpSocket | None] = [None] * SOCKETS
         self._suspect_until_s = 0.0
 
@@ -174,7 +176,7 @@ class DnsServer:
         if found is None or found.is_worn:
             if found is not None:
                 found.retire()
-            found = self._sockets[index] = _UdpSocket(self.ip, self.port, asyncio.get_running_loop())
+            found = self._sockets[index] = _UdpSocket(self.ip, self.port, self._max_queries, asyncio.get_running_loop())
         return found
 
     async def _ask_over_tcp(self, question: bytes) -> bytes:
