@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dispatcher.protocol.auth_result import AUTH_HOST, AuthResult, AuthVerdict
-from dispatcher.protocol.errors import CodecError, LualoftError
+from dispatcher.protocol.errors import EXIT_TEMPORARY, CodecError, LualoftError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from dispatcher.catalog import Script
     from dispatcher.client import AsyncDispatcher
@@ -54,11 +54,24 @@ class Link:
     result_internalfail: Rule = Rule.CONTINUE
 
 
+class Answer(NamedTuple):
+    """What one script answered, for whoever watches: the links of a chain, log lines and times are in no AuthResult."""
+
+    script: str | Script
+    outcome: Outcome
+    result: AuthResult
+
+
 class Auth:
     """Asks auth scripts; one object serves any number of tasks of the dispatcher's event loop."""
 
     def __init__(
-        self, dispatcher: AsyncDispatcher, *, deadline_s: float | None = None, queue: str | None = None
+        self,
+        dispatcher: AsyncDispatcher,
+        *,
+        deadline_s: float | None = None,
+        queue: str | None = None,
+        on_answer: Callable[[Answer], None] | None = None,
     ) -> None:
         """Set up.
 
@@ -66,8 +79,10 @@ class Auth:
             dispatcher: entered already.
             deadline_s: of each call; default as the dispatcher's.
             queue: default as the dispatcher's.
+            on_answer: is told of each script's answer as it comes.
         """
         self._dispatcher = dispatcher
+        self._on_answer = on_answer
         self._deadline_s = deadline_s
         self._queue = queue
 
@@ -126,11 +141,16 @@ class Auth:
         outcome = await self._dispatcher.submit(
             script, function, args, deadline_s=self._deadline_s, queue=self._queue, idempotent=True, host=AUTH_HOST
         )
-        return result_of(outcome)
+        result = result_of(outcome)
+        if self._on_answer is not None:
+            self._on_answer(Answer(script, outcome, result))
+        return result
 
 
 class IterationError(LualoftError):
-    """Users cannot be listed: the script or the pool failed."""
+    """Users cannot be listed: the script or the pool failed. Never says that there are none."""
+
+    exit_code = EXIT_TEMPORARY
 
 
 def result_of(outcome: Outcome) -> AuthResult:

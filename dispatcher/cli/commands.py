@@ -30,6 +30,9 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("demo", "dispatcher.cli.demo.command:command", "Check a file of made-up logins, show the result."),
         CommandEntry("run", "dispatcher.cli.run:command", "Call one function of a script and print what it returns."),
         CommandEntry("batch", "dispatcher.cli.batch:command", "Call a function for every line of a file."),
+        CommandEntry(
+            "auth", "dispatcher.cli.auth.command:command", "Try an auth script: log in, look users up, list them."
+        ),
         CommandEntry("up", "dispatcher.cli.up:command", "Start server and workers here, until Ctrl-C."),
     ),
     "Run it for others": (

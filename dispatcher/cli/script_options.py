@@ -1,6 +1,6 @@
 """What SCRIPT on the command line stands for, and the options that say how it is run.
 
-`run` and `batch` share it.
+`run`, `batch` and the `auth` commands share it.
 """
 
 from __future__ import annotations
@@ -51,13 +51,21 @@ class ScriptOptions:
 
 def script_options(function: F) -> F:
     """Add `--dialect`, `--lua` and `-x` to a command."""
+    return _add_options(function, "-x", "--setting")
+
+
+def script_options_without_x(function: F) -> F:
+    """Add the same to a command whose `-x` is something else: the setting has its long name only."""
+    return _add_options(function, "--setting")
+
+
+def _add_options(function: F, *setting_names: str) -> F:
     for option in reversed(
         [
             click.option("--dialect", type=click.Choice(_DIALECTS), help="Dovecot line the script was written for."),
             click.option("--lua", type=click.Choice(_LUA_VERSIONS), help="Lua that runs it."),
             click.option(
-                "-x",
-                "--setting",
+                *setting_names,
                 "settings",
                 metavar="KEY=VALUE",
                 multiple=True,

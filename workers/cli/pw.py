@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from dispatcher.protocol.errors import EXIT_FAILURE
-from workers.cli.password_input import STANDARD, read_line, read_password
+from dispatcher.protocol.password_input import ask_password, has_terminal, password_from_file, password_from_stdin
 from workers.passwords.check import split_scheme, verify
 from workers.passwords.generate import generate
 from workers.passwords.policy import Dialect
@@ -23,6 +23,9 @@ from workers.passwords.verdict import SchemeError, Verdict, Verification
 
 #: The scheme of `doveadm pw`; makes a `$2y$` hash.
 _DEFAULT_SCHEME: Final = "CRYPT"
+
+#: Stands for standard input.
+_STANDARD: Final = "-"
 
 #: What doveadm says before the text of the check.
 _DECODE_FAILED: Final = "reverse decode check failed"
@@ -44,12 +47,24 @@ class PasswordOptions:
     is_json: bool
 
     def plain(self, *, is_new: bool) -> bytes:
-        """Return the password."""
+        """Return the password; a hash of an empty one would let everybody in."""
         if self.password is None:
-            return read_password(self.password_file, is_new=is_new)
+            password = self._read(is_new=is_new)
+            if is_new and not password:
+                raise click.UsageError("the password is empty")
+            return password
         if self.password_file is not None:
             raise click.UsageError("-p and --password-file exclude each other")
         return os.fsencode(self.password)
+
+    def _read(self, *, is_new: bool) -> bytes:
+        if self.password_file is None and has_terminal():
+            if is_new:
+                return ask_password("Enter new password: ", "Retype new password: ")
+            return ask_password("Enter password to verify: ")
+        if self.password_file is None or self.password_file == _STANDARD:
+            return password_from_stdin()
+        return password_from_file(self.password_file)
 
     @property
     def username(self) -> bytes:
@@ -115,7 +130,7 @@ def _make(options: PasswordOptions) -> int:
 
 
 def _test(options: PasswordOptions) -> int:
-    stored = read_line() if options.test == STANDARD else os.fsencode(options.test or "")
+    stored = password_from_stdin() if options.test == _STANDARD else os.fsencode(options.test or "")
     split = split_scheme(stored)
     if split.scheme is None:
         raise SchemeError("Missing {scheme} prefix from hash")

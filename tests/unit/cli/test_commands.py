@@ -8,6 +8,12 @@ from dispatcher.cli.commands import COMMANDS, LazyGroup, load_command
 
 ENTRIES = [entry for entries in COMMANDS.values() for entry in entries]
 
+
+def with_sub_commands(command):
+    """A command and, if it is a group, what is below it."""
+    return [command, *(getattr(command, "commands", {}).values())]
+
+
 #: Loads a command's module and prints which heavy libraries came along.
 HEAVY = """
 import sys
@@ -29,6 +35,7 @@ def test_table_names_exactly_these_targets():
         "demo": "dispatcher.cli.demo.command:command",
         "run": "dispatcher.cli.run:command",
         "batch": "dispatcher.cli.batch:command",
+        "auth": "dispatcher.cli.auth.command:command",
         "up": "dispatcher.cli.up:command",
         "worker": "workers.cli.worker:command",
         "status": "dispatcher.cli.status:command",
@@ -45,9 +52,9 @@ def test_unknown_name_is_no_command():
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_option_and_argument_is_explained(entry):
-    command = load_command(entry)
-    assert command.help
-    assert [] == [param.name for param in command.params if isinstance(param, click.Option) and not param.help]
+    for command in with_sub_commands(load_command(entry)):
+        assert command.help
+        assert [] == [param.name for param in command.params if isinstance(param, click.Option) and not param.help]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +65,18 @@ def test_every_option_and_argument_is_explained(entry):
         ["run", "--help"],
         ["run", "missing.lua", "f"],
         ["batch", "missing.lua", "f", "-", "-o", "-"],
+        ["auth", "--help"],
+        ["auth", "users", "missing.lua"],
     ],
-    ids=["keygen", "overview", "help of run", "missing script", "batch with missing script"],
+    ids=[
+        "keygen",
+        "overview",
+        "help of run",
+        "missing script",
+        "batch with missing script",
+        "help of auth",
+        "auth with missing script",
+    ],
 )
 def test_heavy_libraries_are_not_loaded_for(arguments):
     process = subprocess.run([sys.executable, "-c", HEAVY, *arguments], capture_output=True, text=True, check=True)

@@ -1,0 +1,1 @@
+"""`lualoft auth`: asks an auth script what Dovecot would ask it."""
