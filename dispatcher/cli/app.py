@@ -31,8 +31,8 @@ Begin with:
   lualoft run script.lua FUNCTION ARGUMENT
 
 \b
-Exit codes: 0 ok, 1 the script failed, 2 wrong usage, 70 internal error,
-75 temporary failure (try again later), 78 wrong settings.
+Exit codes: 0 ok, 1 the script failed or said no, 2 wrong usage,
+67 no such user, 70 internal error, 75 temporary failure (try again later), 78 wrong settings.
 """
 
 _STDOUT: Final = 1

@@ -1,14 +1,11 @@
-import contextlib
 import json
-import os
-import pty
-import select
+import signal
 import subprocess
-import time
 
 import pytest
 
-from tests.acceptance.conftest import COMMAND, LIMIT_S, environment
+from tests.acceptance.conftest import LIMIT_S
+from tests.acceptance.terminal import Terminal
 from tests.debian import require_program
 from workers.passwords.policy import Dialect
 from workers.passwords.schemes import list_schemes
@@ -117,7 +114,11 @@ def test_digest_md5_hashes_the_user_name(lualoft):
         ([], "x" * 70_000, "more than 65536 bytes"),
         (["-r", "-1"], "x\n", "-r"),
         (["-p", "x", "--password-file", "f"], "", "exclude each other"),
-        (["--password-file", "no-such-file"], "", "no-such-file: No such file or directory"),
+        (
+            ["--password-file", "no-such-file"],
+            "",
+            "the password file no-such-file cannot be read: No such file or directory",
+        ),
         (["extra"], "", "unexpected extra argument"),
     ],
     ids=["scheme", "user", "cost", "end of file", "empty line", "long line", "rounds", "two", "no file", "extra"],
@@ -135,43 +136,8 @@ def test_no_error_shows_the_password(lualoft, arguments):
     assert "hunter2" not in result.out + result.err
 
 
-class Terminal:
-    """`lualoft pw` at a terminal of its own."""
-
-    def __init__(self, arguments, folder):
-        self._controller, terminal = pty.openpty()
-        self.shown = b""
-        self.process = subprocess.Popen(
-            [COMMAND, "pw", *arguments],
-            stdin=terminal,
-            stdout=subprocess.PIPE,
-            stderr=terminal,
-            env=environment(folder),
-            # Away from the terminal of whoever runs the tests: getpass would ask there.
-            start_new_session=True,
-        )
-        os.close(terminal)
-
-    def answer(self, question, text):
-        """Wait for a question, then type."""
-        limit_s = time.monotonic() + LIMIT_S
-        while question not in self.shown and time.monotonic() < limit_s:
-            if select.select([self._controller], [], [], 0.1)[0]:
-                self.shown += os.read(self._controller, 4096)
-        assert question in self.shown
-        os.write(self._controller, text)
-
-    def end(self):
-        out = self.process.communicate(timeout=LIMIT_S)[0].decode()
-        if select.select([self._controller], [], [], 0)[0]:
-            with contextlib.suppress(OSError):  # the other end has gone, as it should
-                self.shown += os.read(self._controller, 4096)
-        os.close(self._controller)
-        return self.process.returncode, out
-
-
 def test_terminal_is_asked_twice_and_shows_nothing(tmp_path):
-    terminal = Terminal(["-s", "SHA"], tmp_path)
+    terminal = Terminal(["pw", "-s", "SHA"], tmp_path)
     terminal.answer(b"Enter new password: ", b"secret\n")
     terminal.answer(b"Retype new password: ", b"secret\n")
     assert (0, f"{SHA_OF_SECRET}\n") == terminal.end()
@@ -179,10 +145,36 @@ def test_terminal_is_asked_twice_and_shows_nothing(tmp_path):
 
 
 def test_terminal_is_asked_once_for_a_test(tmp_path):
-    terminal = Terminal(["-t", SHA_OF_SECRET], tmp_path)
+    terminal = Terminal(["pw", "-t", SHA_OF_SECRET], tmp_path)
     terminal.answer(b"Enter password to verify: ", b"secret\n")
     assert (0, f"{SHA_OF_SECRET} (verified)\n") == terminal.end()
     assert b"Retype" not in terminal.shown
+
+
+def test_passwords_that_differ_are_asked_for_again(tmp_path):
+    terminal = Terminal(["pw", "-s", "SHA"], tmp_path)
+    for first, second in ((b"secret\n", b"sceret\n"), (b"secret\n", b"secret\n")):
+        terminal.answer(b"Enter new password: ", first)
+        terminal.answer(b"Retype new password: ", second)
+    assert (0, f"{SHA_OF_SECRET}\n") == terminal.end()
+    assert b"The two passwords differ" in terminal.shown
+
+
+def test_ctrl_c_at_the_question_gives_the_terminal_its_echo_back(tmp_path):
+    terminal = Terminal(["pw"], tmp_path)
+    terminal.wait_for(b"Enter new password: ")
+    assert not terminal.has_echo
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.process.wait(LIMIT_S)
+    assert terminal.has_echo
+    assert (130, "") == terminal.end()
+
+
+def test_end_of_file_at_the_question_is_wrong_usage(tmp_path):
+    terminal = Terminal(["pw"], tmp_path)
+    terminal.answer(b"Enter new password: ", b"\x04")
+    assert (2, "") == terminal.end()
+    assert b"no password was typed" in terminal.shown
 
 
 def test_list_is_that_of_the_real_doveadm(lualoft, doveadm):

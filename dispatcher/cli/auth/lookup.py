@@ -9,7 +9,16 @@ import click
 
 from dispatcher.cli import exit_codes
 from dispatcher.cli.auth.inquiry import Inquiry, ask, find_scripts, inquiry_options
-from dispatcher.cli.auth.report import failure_text, field_lines, lookup_object, shown_fields, shown_password, text
+from dispatcher.cli.auth.report import (
+    failure_text,
+    field_lines,
+    lookup_object,
+    shown_fields,
+    shown_password,
+    text,
+    typed_bytes,
+    user_text,
+)
 from dispatcher.cli.terminal import safe_json, tell
 from dispatcher.protocol.auth_result import AuthResult, AuthVerdict
 from dispatcher.protocol.errors import ArgumentError
@@ -91,7 +100,7 @@ class Lookup:
         """Return the fields of a user in the order in which they are shown, passwords masked unless wanted."""
         is_passdb = self.driver == "passdb"
         found = shown_fields(result.fields if is_passdb else result.userdb_fields, has_passwords=self.has_passwords)
-        head = {b"user": result.user or user.encode(errors="surrogateescape")}
+        head = {b"user": result.user or typed_bytes(user)}
         if is_passdb and result.password:
             head[b"password"] = shown_password(result.password, has_passwords=self.has_passwords)
         return {**head, **{name: value for name, value in found.items() if name not in head}}
@@ -154,13 +163,13 @@ class _Run:
         elif self._lookup.field is None:
             separator = "\n" if self._shown_count else ""
             click.echo(separator + "\n".join(field_lines(self._lookup.driver, user, fields)))
-        elif (name := self._lookup.field.encode(errors="surrogateescape")) in fields:
+        elif (name := typed_bytes(self._lookup.field)) in fields:
             click.echo(text(fields[name]))
         else:
             # doveadm prints nothing and ends with 0: a user need not have every field.
-            tell(f"lualoft: user {user} has no field {self._lookup.field}")
+            tell(f"lualoft: user {user_text(user)} has no field {text(name)}")
 
     def _failure(self, user: str, result: AuthResult) -> str:
         if result.verdict is AuthVerdict.USER_UNKNOWN:
-            return f"user {user} doesn't exist"
-        return f"user {user}: {failure_text(result, self.answers)}"
+            return f"user {user_text(user)} doesn't exist"
+        return f"user {user_text(user)}: {failure_text(result, self.answers)}"

@@ -33,6 +33,9 @@ _HEADLINES: Final = {
     AuthVerdict.INTERNAL_FAILURE: "auth not decided",
 }
 
+#: The field that says why a login is refused.
+_REASON: Final = b"reason"
+
 #: `code=` of Dovecot's answer to a login that it refuses.
 _CODES: Final = {
     AuthVerdict.INTERNAL_FAILURE: b"temp_fail",
@@ -72,7 +75,7 @@ def _is_secret(name: bytes, value: bytes) -> bool:
 def login_lines(user: str, result: AuthResult, answers: Sequence[Answer]) -> list[str]:
     """Return what `doveadm auth test` prints, then what each script said and how long it took."""
     headline = _HEADLINES.get(result.verdict, "auth failed")
-    lines = [f"passdb: {safe_line(user)} {headline}", "extra fields:"]
+    lines = [f"passdb: {user_text(user)} {headline}", "extra fields:"]
     lines += [_field(name, value) for name, value in _extra(user, result)]
     if result.is_ok and result.userdb_fields:
         lines.append("userdb fields:")
@@ -89,10 +92,11 @@ def _field(name: bytes, value: bytes) -> str:
 
 
 def _extra(user: str, result: AuthResult) -> list[tuple[bytes, bytes]]:
-    """Return what the client of a login is told, as Dovecot orders it: user, code, the rest."""
+    """Return what the client of a login is told, user and code first; a refused one learns no field but the reason."""
     code = _CODES.get(result.verdict)
-    head = {b"user": result.user or user.encode(errors="surrogateescape"), **({b"code": code} if code else {})}
-    return list({**head, **shown_fields({**result.fields, **head}, has_passwords=False)}.items())
+    head = {b"user": result.user or typed_bytes(user), **({b"code": code} if code else {})}
+    told = {name: value for name, value in result.fields.items() if result.is_ok or name == _REASON}
+    return list({**head, **shown_fields({**told, **head}, has_passwords=False)}.items())
 
 
 def _answer_line(answer: Answer) -> str:
@@ -105,7 +109,7 @@ def _answer_line(answer: Answer) -> str:
 
 def field_lines(driver: str, user: str, fields: Mapping[bytes, bytes]) -> list[str]:
     """Return what `doveadm auth lookup` and `doveadm user -u` print."""
-    lines = [f"{driver}: {safe_line(user)}"]
+    lines = [f"{driver}: {user_text(user)}"]
     for name, value in fields.items():
         lines.append(f"  {text(name):<10}: {text(value)}" if value else f"  {text(name):<10}")
     return lines
@@ -116,7 +120,7 @@ def login_object(user: str, result: AuthResult, answers: Sequence[Answer]) -> di
     extra = dict(_extra(user, result)[1:])
     userdb = shown_fields(result.userdb_fields, has_passwords=False) if result.is_ok else {}
     return {
-        "user": text_or_base64(result.user or user.encode(errors="surrogateescape")),
+        "user": text_or_base64(result.user or typed_bytes(user)),
         "verdict": result.verdict.value,
         "reason": result.reason,
         "fields": fields_object(extra),
@@ -130,7 +134,7 @@ def lookup_object(
 ) -> dict[str, Any]:
     """Return the JSON form of a lookup."""
     return {
-        "user": text_or_base64(user.encode(errors="surrogateescape")),
+        "user": text_or_base64(typed_bytes(user)),
         "verdict": result.verdict.value,
         "reason": result.reason,
         "fields": fields_object(fields),
@@ -161,3 +165,13 @@ def fields_object(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
 def text(data: bytes) -> str:
     """Return bytes as they may be shown on one line."""
     return safe_line(data.decode(errors="backslashreplace"))
+
+
+def user_text(user: str) -> str:
+    """Return a user name of the command line as it may be shown on one line."""
+    return text(typed_bytes(user))
+
+
+def typed_bytes(argument: str) -> bytes:
+    """Return the bytes that a script is given for an argument of the command line."""
+    return argument.encode(errors="surrogateescape")

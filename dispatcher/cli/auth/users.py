@@ -11,7 +11,7 @@ import click
 from dispatcher.batch_json import text_or_base64
 from dispatcher.cli import exit_codes
 from dispatcher.cli.auth.inquiry import Inquiry, ask, find_scripts, inquiry_options
-from dispatcher.cli.auth.report import text
+from dispatcher.cli.auth.report import text, typed_bytes
 from dispatcher.cli.terminal import safe_json, tell
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def mask_pattern(mask: str) -> re.Pattern[bytes] | None:
     if not mask.strip(_ALL) and mask:
         return None
     # fnmatch's brackets are none in Dovecot. Its patterns take linear time, however many stars there are.
-    literal = mask.encode(errors="surrogateescape").decode("latin-1").replace("[", "[[]")
+    literal = typed_bytes(mask).decode("latin-1").replace("[", "[[]")
     return re.compile(fnmatch.translate(literal).encode("latin-1"), re.IGNORECASE)
 
 
