@@ -32,7 +32,8 @@ Begin with:
 
 \b
 Exit codes: 0 ok, 1 the script failed or said no, 2 wrong usage,
-67 no such user, 70 internal error, 75 temporary failure (try again later), 78 wrong settings.
+67 no such user, 70 internal error, 75 temporary failure (try again later),
+78 wrong settings.
 """
 
 _STDOUT: Final = 1

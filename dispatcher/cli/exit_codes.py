@@ -34,6 +34,9 @@ READER_GONE: Final = 141
 #: Ended by SIGTERM: 128 + SIGTERM.
 TERMINATED: Final = 143
 
+#: Verdicts that decide nothing: `next` says that another script would have to.
+_UNDECIDED: Final = frozenset({AuthVerdict.INTERNAL_FAILURE, AuthVerdict.NEXT})
+
 
 def of_outcome(outcome: Outcome) -> int:
     """Return the exit code of a single call."""
@@ -52,7 +55,3 @@ def of_login(verdict: AuthVerdict) -> int:
 def of_lookup(verdict: AuthVerdict) -> int:
     """Return the exit code of a user that was looked up: a user who does not exist has a code of its own."""
     return NO_USER if verdict is AuthVerdict.USER_UNKNOWN else of_login(verdict)
-
-
-#: Verdicts that decide nothing: `next` says that another script would have to.
-_UNDECIDED: Final = frozenset({AuthVerdict.INTERNAL_FAILURE, AuthVerdict.NEXT})

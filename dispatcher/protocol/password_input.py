@@ -61,7 +61,7 @@ def password_from_stdin() -> bytes:
         PasswordInputError: there is none, or it is too long.
     """
     if sys.stdin is None:
-        raise PasswordInputError("standard input is closed: there is no password")
+        raise PasswordInputError("standard input is closed, so there is no password")
     try:
         line = sys.stdin.buffer.readline(MAX_PASSWORD_BYTES + len(b"\r\n") + 1)
     except OSError as exc:
@@ -85,7 +85,7 @@ def password_from_file(path: str) -> bytes:
 def _line(line: bytes, place: str) -> bytes:
     # An empty line is an empty password; no line at all is a mistake.
     if not line:
-        raise PasswordInputError(f"{place} is empty: the password is its first line")
+        raise PasswordInputError(f"{place} has no line for the password")
     password = line.removesuffix(b"\n").removesuffix(b"\r")
     if len(password) > MAX_PASSWORD_BYTES:
         raise PasswordInputError(f"the password in {place} has more than {MAX_PASSWORD_BYTES} bytes")

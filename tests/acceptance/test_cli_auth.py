@@ -109,6 +109,13 @@ def test_refusal_has_the_code_that_dovecot_gives_its_client(login, user, code):
     assert f"  user={user}\n  code={code}\n" in login(user, "x").out
 
 
+def test_reason_that_is_not_utf_8_is_escaped(login, write):
+    script = write("reason.lua", 'function auth_password_verify() return -3, "caf\\233" end')
+    (found,) = login("joe", "x", "--json", script=script).objects()
+    assert ("caf\\xe9", "caf\\xe9") == (found["reason"], found["scripts"][0]["reason"])
+    assert "user_unknown, caf\\xe9 (queue" in login("joe", "x", script=script).out
+
+
 def test_script_is_told_what_doveadm_tells_it(login, write):
     (found,) = login("joe", "p", "--json", script=write("echo.lua", ECHO)).objects()
     assert ("joe", "doveadm", "PLAIN", "yes") == tuple(
@@ -164,8 +171,9 @@ def test_odd_password_reaches_the_script_whole_and_is_shown_nowhere(auth, write,
     assert shown not in result.out + result.err
 
 
-def test_password_is_asked_for_at_a_terminal_without_echo(tmp_path, up_config):
-    terminal = Terminal(["--config", up_config, "auth", "test", USERS, "joe"], tmp_path)
+@pytest.mark.parametrize("options", [[], ["--password-stdin"]], ids=["by default", "standard input is a terminal"])
+def test_password_is_asked_for_at_a_terminal_without_echo(tmp_path, up_config, options):
+    terminal = Terminal(["--config", up_config, "auth", "test", USERS, "joe", *options], tmp_path)
     terminal.wait_for(b"Password: ")
     assert not terminal.has_echo
     terminal.answer(b"", b"hunter2\n")
@@ -180,12 +188,15 @@ def test_password_is_asked_for_at_a_terminal_without_echo(tmp_path, up_config):
         pytest.param([USERS, "joe"], "", "there is no terminal to ask for the password at", id="no terminal"),
         pytest.param([USERS, "joe", "hunter2"], "", "a password is not taken from the command line", id="positional"),
         pytest.param([USERS, "joe", "--password=hunter2"], "", "No such option", id="as an option"),
-        pytest.param([USERS, "joe", "--password-stdin"], "", "standard input is empty", id="empty input"),
+        pytest.param(
+            [USERS, "joe", "--password-stdin"], "", "standard input has no line for the password", id="empty input"
+        ),
         pytest.param([USERS, "joe", "--password-stdin"], "hunter2\0x\n", "the password holds a NUL", id="NUL"),
         pytest.param([USERS, "joe", "--password-stdin"], "hunter2" * 10_000, "more than 65536 bytes", id="too long"),
         pytest.param(
             [USERS, "joe", "--password-stdin", "--password-file", "x"], "hunter2\n", "exclude each other", id="both"
         ),
+        pytest.param(["-", "joe", "--password-file", "-"], "hunter2\n", "cannot both be", id="both as a dash"),
         pytest.param([USERS, "joe", "--password-file", "none"], "", "none cannot be read: No such file", id="no file"),
         pytest.param([USERS, "joe", "--password-file", "/"], "", "/ cannot be read: Is a directory", id="directory"),
         pytest.param([USERS, "joe", "--password-file", "/dev/null"], "", "Is not a regular file", id="device"),
@@ -255,6 +266,15 @@ def test_several_scripts_are_asked_as_dovecot_asks_its_passdbs(login, write):
 def test_wrong_password_behind_a_script_that_failed_is_not_decided(login, write):
     no = write("no.lua", "function auth_password_verify() return 0 end")
     assert (75, 1) == (login("boom", "x", "--then", no).code, login("eve", "x", "--then", no).code)
+
+
+def test_password_file_may_be_standard_input_or_a_pipe(auth):
+    assert 0 == auth("test", USERS, "joe", "--password-file", "-", stdin="hunter2\n").code
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"hunter2\n")
+    os.close(write_end)
+    assert 0 == auth("test", USERS, "joe", "--password-file", f"/proc/{os.getpid()}/fd/{read_end}").code
+    os.close(read_end)
 
 
 def test_login_works_without_any_settings(lualoft):
@@ -355,7 +375,13 @@ def test_lookup_answers_for_every_user_without_a_redis(lualoft):
 @pytest.mark.parametrize("name", ["lookup", "user"])
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [([], "Missing argument 'SCRIPT'"), ([USERS], "Missing argument 'USER...'"), ([USERS, "joe", ""], "USER is empty")],
+    [
+        ([], "Missing argument 'SCRIPT'"),
+        ([USERS], "Missing argument 'USER...'"),
+        ([USERS, "joe", ""], "USER is empty"),
+        ([USERS, "joe", "--json", "-f", "home"], "exclude each other"),
+    ],
+    ids=["nothing", "no user", "empty user", "field and JSON"],
 )
 def test_wrong_use_of_a_lookup_is_told(lualoft, name, arguments, told):
     result = lualoft("auth", name, *arguments)
@@ -394,6 +420,25 @@ def test_list_that_is_not_complete_is_75(auth, write, source, reason):
     result = auth("users", write("script.lua", source))
     assert (75, "") == (result.code, result.out)
     assert reason in result.err
+
+
+def test_names_before_a_failure_are_listed(auth, write, tmp_path):
+    # A page is about a megabyte; the second one is asked of a script that fails from its second call on.
+    source = f"""
+    function auth_userdb_iterate()
+        if io.open("{tmp_path}/called") then error("it went wrong") end
+        io.open("{tmp_path}/called", "w"):close()
+        local names = {{}}
+        for i = 1, 20000 do names[i] = ("%099d"):format(i) end
+        return names
+    end
+    """
+    result = auth("users", write("script.lua", source))
+    names = result.out.splitlines()
+    assert 75 == result.code
+    assert "it went wrong" in result.err
+    assert 1 < len(names) < 20000
+    assert [f"{number:099d}" for number in range(1, len(names) + 1)] == names
 
 
 def test_users_without_a_redis_that_answers_are_75(lualoft):

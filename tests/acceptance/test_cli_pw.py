@@ -109,7 +109,7 @@ def test_digest_md5_hashes_the_user_name(lualoft):
         (["-s", "NOPE"], "x\n", "lualoft: Unknown scheme: NOPE"),
         (["-s", "DIGEST-MD5"], "x\n", "the user name too"),
         (["-s", "BLF-CRYPT", "-r", "31"], "x\n", "the cost of bcrypt is over the limit of 16"),
-        ([], "", "standard input is empty: the password is its first line"),
+        ([], "", "standard input has no line for the password"),
         ([], "\n", "the password is empty"),
         ([], "x" * 70_000, "more than 65536 bytes"),
         (["-r", "-1"], "x\n", "-r"),

@@ -7,11 +7,10 @@ told to the command instead of ending it: only the command knows how "nobody dec
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from dispatcher.cli.auth.auth_info import auth_info_option
 from dispatcher.cli.script_options import (
     STDIN,
     ScriptOptions,
@@ -19,24 +18,26 @@ from dispatcher.cli.script_options import (
     find_script,
     script_options_without_x,
 )
+from dispatcher.cli.terminal import tell
 from dispatcher.protocol.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from dispatcher.auth import Answer, Auth
     from dispatcher.catalog import Script
     from dispatcher.cli.global_options import GlobalOptions
     from dispatcher.protocol.settings import Settings
 
-#: What doveadm calls itself, and what scripts know as a login that somebody tries by hand.
-_PROTOCOL = "doveadm"
+#: What doveadm calls itself: scripts know by it that somebody tries a login by hand.
+_PROTOCOL: Final = "doveadm"
 
 
 @dataclass(frozen=True)
 class Inquiry:
-    """The options of an `auth` command that has nothing to do with what is asked."""
+    """The options that all `auth` commands share."""
 
+    #: Names in Dovecot 2.4 -> values, of `-x`.
     info: dict[str, str] = field(repr=False)
     is_json: bool
     queue: str | None
@@ -47,7 +48,8 @@ class Inquiry:
     def of(cls, options: dict[str, Any]) -> Inquiry:
         """Take them from click's parameters."""
         how = ScriptOptions(options.pop("dialect"), options.pop("lua"), options.pop("settings"))
-        return cls(how=how, **options)
+        # Listing users has no request, so no information about a client.
+        return cls(options.pop("info", {}), how=how, **options)
 
     @property
     def flags(self) -> dict[str, object]:
@@ -69,7 +71,6 @@ def inquiry_options(function: Any) -> Any:  # noqa: ANN401 - a click decorator
     """Add the options of every `auth` command."""
     for option in reversed(
         [
-            auth_info_option,
             click.option("--json", "is_json", is_flag=True, help="Print JSON, one object on a line."),
             deadline_option("Wait at most this long for each answer."),
             click.option("--queue", metavar="NAME", help="Queue to ask through."),
@@ -125,3 +126,9 @@ def ask(
             return run_on_loop(connected(settings))
     except UnavailableError as exc:
         return on_unavailable(str(exc))
+
+
+def tell_logs(answers: Iterable[Answer]) -> None:
+    """Show what scripts logged on standard error."""
+    for line in (line for answer in answers for line in answer.outcome.logs):
+        tell(f"{line.level}: {line.text}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from dispatcher.cli import exit_codes
-from dispatcher.cli.auth.inquiry import Inquiry, ask, find_scripts, inquiry_options
+from dispatcher.cli.auth.auth_info import auth_info_option
+from dispatcher.cli.auth.inquiry import Inquiry, ask, find_scripts, inquiry_options, tell_logs
 from dispatcher.cli.auth.report import failure_text, login_lines, login_object
 from dispatcher.cli.script_options import STDIN
 from dispatcher.cli.terminal import safe_json, tell
@@ -40,8 +41,9 @@ def _refuse_password(_ctx: click.Context, _param: click.Parameter, extra: tuple[
 @click.argument("user")
 @click.argument("extra", nargs=-1, metavar="", callback=_refuse_password, expose_value=False)
 @click.option("--password-stdin", "is_stdin", is_flag=True, help="Read the password from standard input, first line.")
-@click.option("--password-file", metavar="PATH", help="Read the password from a file, first line.")
+@click.option("--password-file", metavar="PATH", help="Read it from a file, first line; - for stdin.")
 @click.option("--then", metavar="SCRIPT", multiple=True, help="Ask this script too if those before refuse; repeatable.")
+@auth_info_option
 @inquiry_options
 @click.pass_obj
 def command(
@@ -71,24 +73,26 @@ def command(
     script failed, no answer in time, no Redis); 78 wrong settings.
     """  # noqa: D301 - click's mark for lines that are kept as they are
     names = [script, *then]
+    if is_stdin and password_file is not None:
+        raise click.UsageError("--password-stdin and --password-file exclude each other")
+    is_stdin = is_stdin or password_file == STDIN
     if is_stdin and STDIN in names:
         raise click.UsageError("script and password cannot both be standard input")
     chosen = Inquiry.of(inquiry)
     request = {"mechanism": _MECHANISM, **chosen.request(user)}
     scripts = find_scripts(options, names, chosen)
-    login = _Login(scripts, request, _password(password_file, is_stdin=is_stdin), chosen)
+    login = _Login(scripts, request, _password(None if is_stdin else password_file, is_stdin=is_stdin), chosen)
     return ask(options, chosen, login.run, on_answer=login.answers.append, on_unavailable=login.fail)
 
 
 def _password(path: str | None, *, is_stdin: bool) -> bytes:
-    if is_stdin and path is not None:
-        raise click.UsageError("--password-stdin and --password-file exclude each other")
     if path is not None:
         password = password_from_file(path)
+    elif has_terminal():
+        # Even with --password-stdin: what is typed must not be shown.
+        password = ask_password("Password: ")
     elif is_stdin:
         password = password_from_stdin()
-    elif has_terminal():
-        password = ask_password("Password: ")
     else:
         raise click.UsageError(
             "there is no terminal to ask for the password at: use --password-stdin or --password-file"
@@ -128,8 +132,7 @@ class _Login:
         if self._is_json:
             click.echo(safe_json(login_object(user, result, self.answers)))
             return exit_codes.of_login(result.verdict)
-        for line in (line for answer in self.answers for line in answer.outcome.logs):
-            tell(f"{line.level}: {line.text}")
+        tell_logs(self.answers)
         if result.verdict is AuthVerdict.INTERNAL_FAILURE:
             tell(f"lualoft: {failure_text(result, self.answers)}")
         click.echo("\n".join(login_lines(user, result, self.answers)))

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dispatcher.cli import exit_codes
-from dispatcher.cli.auth.inquiry import Inquiry, ask, find_scripts, inquiry_options
+from dispatcher.cli.auth.auth_info import auth_info_option
+from dispatcher.cli.auth.inquiry import Inquiry, ask, find_scripts, inquiry_options, tell_logs
 from dispatcher.cli.auth.report import (
+    bytes_of,
     failure_text,
     field_lines,
     lookup_object,
     shown_fields,
     shown_password,
     text,
-    typed_bytes,
     user_text,
 )
 from dispatcher.cli.terminal import safe_json, tell
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.argument("users", metavar="USER...", nargs=-1, required=True)
 @click.option("-f", "--field", metavar="FIELD", help="Print only the value of this field.")
 @click.option("--show-passwords", "has_passwords", is_flag=True, help="Do not mask the stored password.")
+@auth_info_option
 @inquiry_options
 @click.pass_obj
 def passdb_command(
@@ -63,6 +65,7 @@ def passdb_command(
 @click.argument("script")
 @click.argument("users", metavar="USER...", nargs=-1, required=True)
 @click.option("-f", "--field", metavar="FIELD", help="Print only the value of this field.")
+@auth_info_option
 @inquiry_options
 @click.pass_obj
 def userdb_command(
@@ -100,13 +103,15 @@ class Lookup:
         """Return the fields of a user in the order in which they are shown, passwords masked unless wanted."""
         is_passdb = self.driver == "passdb"
         found = shown_fields(result.fields if is_passdb else result.userdb_fields, has_passwords=self.has_passwords)
-        head = {b"user": result.user or typed_bytes(user)}
+        head = {b"user": result.user or bytes_of(user)}
         if is_passdb and result.password:
             head[b"password"] = shown_password(result.password, has_passwords=self.has_passwords)
         return {**head, **{name: value for name, value in found.items() if name not in head}}
 
 
 def _run(options: GlobalOptions, script: str, lookup: Lookup, inquiry: Inquiry) -> int:
+    if lookup.field is not None and inquiry.is_json:
+        raise click.UsageError("--field and --json exclude each other: JSON has all fields")
     requests = [inquiry.request(user) for user in lookup.users]
     (found,) = find_scripts(options, [script], inquiry)
     run = _Run(found, lookup, requests, is_json=inquiry.is_json)
@@ -156,14 +161,13 @@ class _Run:
         self.answers.clear()
 
     def _show_human(self, user: str, result: AuthResult, fields: dict[bytes, bytes]) -> None:
-        for line in (line for answer in self.answers for line in answer.outcome.logs):
-            tell(f"{line.level}: {line.text}")
+        tell_logs(self.answers)
         if not result.is_ok:
             tell(f"lualoft: {self._lookup.driver} lookup: {self._failure(user, result)}")
         elif self._lookup.field is None:
             separator = "\n" if self._shown_count else ""
             click.echo(separator + "\n".join(field_lines(self._lookup.driver, user, fields)))
-        elif (name := typed_bytes(self._lookup.field)) in fields:
+        elif (name := bytes_of(self._lookup.field)) in fields:
             click.echo(text(fields[name]))
         else:
             # doveadm prints nothing and ends with 0: a user need not have every field.

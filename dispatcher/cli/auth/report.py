@@ -24,8 +24,8 @@ Fields = dict[bytes, bytes]
 #: The mask of field values, as bytes.
 _MASKED: Final = MASK.encode()
 
-#: Fields of that name hold no password.
-_HARMLESS: Final = frozenset({b"nopassword", b"password_scheme"})
+#: The one field with such a name that holds none.
+_NO_PASSWORD: Final = b"nopassword"
 
 _HEADLINES: Final = {
     AuthVerdict.OK: "auth succeeded",
@@ -46,7 +46,7 @@ _CODES: Final = {
 
 def failure_text(result: AuthResult, answers: Sequence[Answer]) -> str:
     """Return why nobody decided; of what a script's own log says already only the first line."""
-    reason = result.reason
+    reason = reason_text(result)
     if any(reason in line.text for answer in answers for line in answer.outcome.logs):
         reason = reason.partition("\n")[0]
     return f"{result.verdict.value}: {reason}" if reason else result.verdict.value
@@ -69,7 +69,7 @@ def shown_password(password: bytes, *, has_passwords: bool) -> bytes:
 
 
 def _is_secret(name: bytes, value: bytes) -> bool:
-    return bool(value) and b"pass" in name.lower() and name.lower() not in _HARMLESS
+    return bool(value) and b"pass" in name.lower() and name.lower() != _NO_PASSWORD
 
 
 def login_lines(user: str, result: AuthResult, answers: Sequence[Answer]) -> list[str]:
@@ -94,13 +94,13 @@ def _field(name: bytes, value: bytes) -> str:
 def _extra(user: str, result: AuthResult) -> list[tuple[bytes, bytes]]:
     """Return what the client of a login is told, user and code first; a refused one learns no field but the reason."""
     code = _CODES.get(result.verdict)
-    head = {b"user": result.user or typed_bytes(user), **({b"code": code} if code else {})}
+    head = {b"user": result.user or bytes_of(user), **({b"code": code} if code else {})}
     told = {name: value for name, value in result.fields.items() if result.is_ok or name == _REASON}
     return list({**head, **shown_fields({**told, **head}, has_passwords=False)}.items())
 
 
 def _answer_line(answer: Answer) -> str:
-    reason = answer.result.reason.partition("\n")[0]
+    reason = reason_text(answer.result).partition("\n")[0]
     parts = [answer.result.verdict.value, *([reason] if reason else [])]
     outcome = answer.outcome
     times = f"queue {outcome.queue_ms:.1f} ms, run {outcome.run_ms:.1f} ms"
@@ -120,9 +120,9 @@ def login_object(user: str, result: AuthResult, answers: Sequence[Answer]) -> di
     extra = dict(_extra(user, result)[1:])
     userdb = shown_fields(result.userdb_fields, has_passwords=False) if result.is_ok else {}
     return {
-        "user": text_or_base64(result.user or typed_bytes(user)),
+        "user": text_or_base64(result.user or bytes_of(user)),
         "verdict": result.verdict.value,
-        "reason": result.reason,
+        "reason": reason_text(result),
         "fields": fields_object(extra),
         "userdb_fields": fields_object(userdb),
         "scripts": [_answer_object(answer) for answer in answers],
@@ -134,9 +134,9 @@ def lookup_object(
 ) -> dict[str, Any]:
     """Return the JSON form of a lookup."""
     return {
-        "user": text_or_base64(typed_bytes(user)),
+        "user": text_or_base64(bytes_of(user)),
         "verdict": result.verdict.value,
-        "reason": result.reason,
+        "reason": reason_text(result),
         "fields": fields_object(fields),
         "scripts": [_answer_object(answer) for answer in answers],
     }
@@ -146,7 +146,7 @@ def _answer_object(answer: Answer) -> dict[str, Any]:
     return {
         "name": _script_name(answer),
         "verdict": answer.result.verdict.value,
-        "reason": answer.result.reason,
+        "reason": reason_text(answer.result),
         "logs": log_lines(answer.outcome),
         "queue_ms": round(answer.outcome.queue_ms, 3),
         "run_ms": round(answer.outcome.run_ms, 3),
@@ -167,11 +167,16 @@ def text(data: bytes) -> str:
     return safe_line(data.decode(errors="backslashreplace"))
 
 
+def reason_text(result: AuthResult) -> str:
+    """Return the reason as text; bytes of a script's that are not UTF-8 are escaped."""
+    return bytes_of(result.reason).decode(errors="backslashreplace")
+
+
 def user_text(user: str) -> str:
     """Return a user name of the command line as it may be shown on one line."""
-    return text(typed_bytes(user))
+    return text(bytes_of(user))
 
 
-def typed_bytes(argument: str) -> bytes:
-    """Return the bytes that a script is given for an argument of the command line."""
-    return argument.encode(errors="surrogateescape")
+def bytes_of(text_of_bytes: str) -> bytes:
+    """Return the bytes behind a text that came from bytes: an argument of the command line, a reason."""
+    return text_of_bytes.encode(errors="surrogateescape")

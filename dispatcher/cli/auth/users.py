@@ -10,14 +10,14 @@ import click
 
 from dispatcher.batch_json import text_or_base64
 from dispatcher.cli import exit_codes
-from dispatcher.cli.auth.inquiry import Inquiry, ask, find_scripts, inquiry_options
-from dispatcher.cli.auth.report import text, typed_bytes
+from dispatcher.cli.auth.inquiry import Inquiry, ask, find_scripts, inquiry_options, tell_logs
+from dispatcher.cli.auth.report import bytes_of, text
 from dispatcher.cli.terminal import safe_json, tell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from dispatcher.auth import Answer, Auth
+    from dispatcher.auth import Auth
     from dispatcher.cli.global_options import GlobalOptions
 
 #: Every name.
@@ -59,14 +59,14 @@ def command(
         # On a thread of its own: a reader that has stopped reading must not keep Ctrl-C from ending us.
         writer = LineWriter(_STDOUT, "standard output")
         try:
-            names = auth.iterate(found, {**chosen.info})
+            names = auth.iterate(found)
             async for block in _blocks(names, mask_pattern(mask), is_json=chosen.is_json):
                 await writer.write(block)
         finally:
             writer.close()
         return exit_codes.OK
 
-    return ask(options, chosen, list_users, on_answer=_tell_logs, on_unavailable=_fail)
+    return ask(options, chosen, list_users, on_answer=lambda answer: tell_logs([answer]), on_unavailable=_fail)
 
 
 def mask_pattern(mask: str) -> re.Pattern[bytes] | None:
@@ -74,35 +74,35 @@ def mask_pattern(mask: str) -> re.Pattern[bytes] | None:
     if not mask.strip(_ALL) and mask:
         return None
     # fnmatch's brackets are none in Dovecot. Its patterns take linear time, however many stars there are.
-    literal = typed_bytes(mask).decode("latin-1").replace("[", "[[]")
+    literal = bytes_of(mask).decode("latin-1").replace("[", "[[]")
     return re.compile(fnmatch.translate(literal).encode("latin-1"), re.IGNORECASE)
 
 
 async def _blocks(
     names: AsyncIterator[bytes], pattern: re.Pattern[bytes] | None, *, is_json: bool
 ) -> AsyncIterator[bytes]:
-    """Yield the lines of the names that match, many at a time."""
+    """Yield the lines of the names that match, many at a time; those before a failure too."""
+    from dispatcher.auth import IterationError
+
     lines: list[str] = []
-    size = 0
-    async for name in names:
-        if pattern is not None and not pattern.match(name):
-            continue
-        lines.append(safe_json({"user": text_or_base64(name)}) if is_json else text(name))
-        size += len(lines[-1])
-        if size >= _BLOCK_BYTES:
-            yield _joined(lines)
-            lines, size = [], 0
-    if lines:
+    size_bytes = 0
+    try:
+        async for name in names:
+            if pattern is not None and not pattern.match(name):
+                continue
+            lines.append(safe_json({"user": text_or_base64(name)}) if is_json else text(name))
+            size_bytes += len(name)
+            if size_bytes >= _BLOCK_BYTES:
+                yield _joined(lines)
+                lines, size_bytes = [], 0
+    except IterationError:
         yield _joined(lines)
+        raise
+    yield _joined(lines)
 
 
 def _joined(lines: list[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
-
-
-def _tell_logs(answer: Answer) -> None:
-    for line in answer.outcome.logs:
-        tell(f"{line.level}: {line.text}")
 
 
 def _fail(reason: str) -> int:

@@ -24,7 +24,7 @@ CONTENTS = [
     pytest.param(b"x" * MAX_PASSWORD_BYTES + b"\r\n", b"x" * MAX_PASSWORD_BYTES, id="longest"),
 ]
 NO_PASSWORDS = [
-    pytest.param(b"", "is empty: the password is its first line", id="empty"),
+    pytest.param(b"", "has no line for the password", id="empty"),
     pytest.param(b"x" * (MAX_PASSWORD_BYTES + 1), "has more than 65536 bytes", id="one byte too long"),
 ]
 
