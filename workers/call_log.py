@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 
     from workers.api.record import LogRecord
 
+#: Lines of one call that are written at all: a loop that logs must not fill the disk.
+MAX_WRITTEN_LINES: Final = 10_000
+
 #: Last line of a call whose script logged more than travels back.
 _CUT: Final = LogLine("warning", "more log lines were left out here; the worker's log has them")
+_DROPPED: Final = f"this call has logged {MAX_WRITTEN_LINES} lines; the rest is dropped"
 
 
 class HasLogs(Protocol):
     """A task that collects lines."""
 
     logs: list[LogLine] | None
+    #: Lines that it logged, those that do not travel included.
+    line_count: int
 
 
 class CallLog:
@@ -76,10 +82,16 @@ class CallLog:
         self._take(script_name, host_record(level.encode(), text))
 
     def _take(self, script_name: str, record: LogRecord) -> None:
-        self._write(record, script_name)
         task = self._running
         if task is None:
+            self._write(record, script_name)
             return
+        task.line_count += 1
+        if task.line_count > MAX_WRITTEN_LINES:
+            if task.line_count == MAX_WRITTEN_LINES + 1:
+                self._write(host_record(b"warning", _DROPPED.encode()), script_name)
+            return
+        self._write(record, script_name)
         if task.logs is None:
             task.logs = []
         if len(task.logs) < self._max_lines:

@@ -65,6 +65,8 @@ class Task(Protocol):
     deadline_unix_s: float
     #: Lines that it logged; None while there are none.
     logs: list[LogLine] | None
+    #: How many it logged.
+    line_count: int
     #: Where it runs.
     instance: Instance
     #: What stands in the running note while it runs.
@@ -99,6 +101,7 @@ class CallTask:
         "deadline_unix_s",
         "instance",
         "invocation",
+        "line_count",
         "logs",
         "note",
         "scheduler",
@@ -112,6 +115,7 @@ class CallTask:
         self.scheduler = scheduler
         self.deadline_unix_s = invocation.deadline_unix_s
         self.logs: list[LogLine] | None = None
+        self.line_count = 0
         self.cpu_s = 0.0
         self.note = call_note(chunk.reply_key, invocation.id)
 
@@ -222,6 +226,7 @@ class LifeTask:
         self._on_end = on_end
         self.deadline_unix_s = time.time() + LIFE_LIMIT_S
         self.logs: list[LogLine] | None = None
+        self.line_count = 0
         self.cpu_s = 0.0
         self.max_cpu_s = LIFE_LIMIT_S
 
