@@ -62,6 +62,12 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
 
 
+def resident_mib(pid: int) -> float:
+    """Return the memory that a process has in RAM."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1024 * 1024)
+
+
 def _cpu_s_of_family() -> float:
     """CPU time of this process and all that descend from it: client, pool, workers, server."""
     stats = {int(path.parent.name): _stat(path) for path in Path("/proc").glob("[0-9]*/stat")}

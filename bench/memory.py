@@ -5,15 +5,13 @@ Run by `python -m bench memory`. There is no peer: RQ's own worker is measured i
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvloop
 
 from bench.check import FUNCTION, SOURCE, arguments, is_correct
-from bench.measure import children_of
+from bench.measure import children_of, resident_mib
 from bench.plain_rq import PlainRqPool
 from bench.report import Report, Row
 from dispatcher.catalog import Script
@@ -33,9 +31,6 @@ EARLY: Final = 50_000
 TOTAL: Final = 1_000_000
 #: Calls in flight.
 IN_FLIGHT: Final = 1024
-
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-_MEBIBYTE: Final = 1024 * 1024
 
 
 def run() -> Report:
@@ -78,5 +73,4 @@ def _calls(count: int) -> Iterator[Call]:
 
 
 def _row(load: str, who: str, pid: int, rate_per_s: float) -> Row:
-    rss = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
-    return Row(load=load, who=who, rate_per_s=rate_per_s, rss_mib=rss / _MEBIBYTE)
+    return Row(load=load, who=who, rate_per_s=rate_per_s, rss_mib=resident_mib(pid))
