@@ -1,4 +1,4 @@
-"""Scripts that POST to a web service which answers after 200 ms, and what slow or busy calls do to the others; 2 workers.
+"""Scripts that POST to a web service which answers after 200 ms, and what slow or busy calls do to the others.
 
 Run by `python -m bench http`. The peer is a real Dovecot 2.3 with 30 auth workers and the same script, where it is
 installed (`apt-get install dovecot-core dovecot-auth-lua`, as root).
