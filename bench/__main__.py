@@ -10,6 +10,7 @@ from typing import Final
 #: Name -> what it measures; the module of that name has a `run` that returns a Report.
 BENCHES: Final = {
     "throughput": "trivial checks per second, beside plain RQ",
+    "auth": "auth checks: cost, a table of 100,000 users, slow hashes; beside Dovecot 2.3",
     "batch": "`lualoft batch` over 200,000 lines, beside plain RQ",
     "memory": "a worker's memory over a million calls",
     "lua_host": "calls, events, log lines and JSON in a Lua state",

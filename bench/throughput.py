@@ -5,13 +5,12 @@ Run by `python -m bench throughput`.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import TYPE_CHECKING, Final
 
 import uvloop
 
 from bench.check import FUNCTION, SOURCE, arguments, is_correct
+from bench.closed_loop import closed_loop
 from bench.measure import Meter
 from bench.plain_rq import PlainRqPool, run_load
 from bench.report import Report, Row
@@ -70,20 +69,15 @@ async def _run_ours(settings: Settings, redis: Redis) -> list[Row]:
 
 
 async def _closed_loop(dispatcher: AsyncDispatcher, in_flight: int, total: int, latencies_s: list[float]) -> None:
-    """`in_flight` callers ask, wait for the answer, ask again."""
     script = Script.from_stream("check", SOURCE)
-    numbers = iter(range(total))
 
-    async def caller() -> None:
-        for number in numbers:
-            asked_s = time.perf_counter()
-            outcome = await dispatcher.call(script, FUNCTION, *arguments(number), idempotent=True)
-            latencies_s.append(time.perf_counter() - asked_s)
-            if not is_correct(number, outcome.values):
-                message = f"check {number} was answered wrongly: {outcome}"
-                raise AssertionError(message)
+    async def ask(number: int) -> None:
+        outcome = await dispatcher.call(script, FUNCTION, *arguments(number), idempotent=True)
+        if not is_correct(number, outcome.values):
+            message = f"check {number} was answered wrongly: {outcome}"
+            raise AssertionError(message)
 
-    await asyncio.gather(*(caller() for _ in range(in_flight)))
+    await closed_loop(ask, in_flight, total, latencies_s)
 
 
 def _run_plain_rq(redis: Redis) -> list[Row]:

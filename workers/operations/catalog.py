@@ -41,8 +41,8 @@ def standard_catalog(settings: Settings) -> Catalog:
         operations={
             b"dns_lookup": dns_lookup(resolver),
             b"http_exchange": Blocking(exchange),
-            PASSWORD_VERIFY: Blocking(blocking_verify),
-            RETURNED_PASSWORD: Blocking(check_returned),
+            PASSWORD_VERIFY: Blocking(blocking_verify, is_computing=True),
+            RETURNED_PASSWORD: Blocking(check_returned, is_computing=True),
         },
         loop=loop,
         closers=(resolver.close,),

@@ -18,11 +18,13 @@ Results = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Blocking:
-    """An operation that runs on a thread of its own while it lasts."""
+    """An operation that keeps a thread while it lasts."""
 
     function: Callable[..., Results]
     #: Is it given a `CancelToken` in front of the arguments? Worth it where it can close what it waits for.
     takes_token: bool = False
+    #: Does it compute instead of waiting? A worker does one such thing at a time.
+    is_computing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

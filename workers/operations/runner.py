@@ -30,13 +30,16 @@ class OperationRunner:
         """Set up; threads and loop start as they are needed.
 
         Args:
-            max_threads: blocking operations that run at once; more of them wait for a thread.
+            max_threads: blocking operations that wait at once; more of them wait for a thread. One more may compute.
             catalog: the operations.
             deliver: is given (token, results) on some thread; not for an operation that was cancelled.
         """
         self._catalog = catalog
         self._deliver = deliver
         self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="operation")
+        # One, as a worker is to use one core. More threads that compute would not finish earlier, and the engine's
+        # thread, which answers everybody else, would be one of many that wait for a core.
+        self._computing_thread = ThreadPoolExecutor(1, thread_name_prefix="computing")
         #: Blocking operations that wait for a thread or run. An entry is made before its thread can take it out.
         self._blocking: dict[int, CancelToken] = {}
         #: Asynchronous ones; touched on the loop only.
@@ -54,7 +57,8 @@ class OperationRunner:
             self._catalog.loop.post(partial(self._begin_task, token, operation, args))
         else:
             cancel_token = self._blocking[token] = CancelToken()
-            self._threads.submit(self._run, token, cancel_token, operation, args)
+            threads = self._computing_thread if operation.is_computing else self._threads
+            threads.submit(self._run, token, cancel_token, operation, args)
 
     def cancel(self, token: int) -> None:
         """Nobody waits for this operation any more: end it if it can be ended; an unknown or ended one is no error."""
@@ -70,7 +74,8 @@ class OperationRunner:
         self._is_stopping = True
         for cancel_token in list(self._blocking.values()):
             cancel_token.cancel()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._computing_thread):
+            threads.shutdown(wait=False, cancel_futures=True)
         self._catalog.loop.stop(self._catalog.closers)
 
     # On a thread.
