@@ -57,6 +57,14 @@ class Script:
     settings: dict[str, str] = field(default_factory=dict, repr=False)
     #: Cap of the Lua state's memory; 0 means none.
     max_memory_bytes: int = 0
+    #: Processor time of one call; 0 means the worker's own limit.
+    max_cpu_s: float = 0.0
+    #: Calls that may be inside one instance at once; 0 means no cap.
+    max_concurrent: int = 0
+    #: Hosts and networks that its requests may reach; empty: all.
+    egress: tuple[str, ...] = ()
+    #: Names of the dicts that it may open.
+    dicts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no worker could load.
@@ -109,6 +117,10 @@ class Script:
             lua=options.lua or lua,
             settings=dict(options.settings),
             max_memory_bytes=options.max_memory_bytes,
+            max_cpu_s=options.max_cpu_s,
+            max_concurrent=options.concurrency,
+            egress=tuple(options.egress),
+            dicts=tuple(options.dicts),
         )
 
     @cached_property
@@ -128,6 +140,10 @@ class Script:
             self.lua,
             self.settings,
             self.max_memory_bytes,
+            self.max_cpu_s,
+            self.max_concurrent,
+            list(self.egress),
+            list(self.dicts),
         )
         return encode_package(package)
 

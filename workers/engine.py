@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dispatcher.protocol.invocation import Invocation
     from dispatcher.protocol.settings import EngineSettings, LuaSettings
     from workers.lua.runtime import LuaState, Step
+    from workers.operations.catalog import Catalog
     from workers.script_log import ScriptLog
     from workers.tasks import Task
 
@@ -71,6 +72,7 @@ class Engine:
         settings: EngineSettings,
         lua: LuaSettings,
         script_log: ScriptLog,
+        catalog: Catalog,
         deliver: Callable[[list[Answer]], None],
     ) -> None:
         """Set up without running.
@@ -79,6 +81,7 @@ class Engine:
             settings: the bounds.
             lua: what scripts may reach.
             script_log: takes what scripts log.
+            catalog: the operations that scripts can wait for.
             deliver: is given answers; must not block.
         """
         self._settings = settings
@@ -92,7 +95,7 @@ class Engine:
         )
         self._instances = InstanceCache(settings.max_instances, natives_of(lua, self._call_log), self._unload)
         self._parking = ParkingLot()
-        self._operations = OperationRunner(settings.max_operations, self._operation_ended)
+        self._operations = OperationRunner(settings.max_operations, catalog, self._operation_ended)
         self._answers: list[Answer] = []
         self._oldest_s = 0.0
         #: Outcomes by kind since the start.
@@ -189,10 +192,11 @@ class Engine:
             place.task.go_on(place.coroutine, values)
 
     def _run_due(self) -> None:
-        for place, is_wake in self._parking.take_due():
+        for token, place, is_wake in self._parking.take_due():
             if is_wake:
                 self._go_on(place, ())
             else:
+                self._operations.cancel(token)
                 self._call_log.enter(place.task)
                 place.task.expire(place.coroutine)
 

@@ -56,11 +56,11 @@ class ParkingLot:
             heapq.heappop(self._times)
         return max(0.0, self._times[0][0] - time.time()) if self._times else None
 
-    def take_due(self) -> Iterator[tuple[Place, bool]]:
-        """Take out the tasks whose time has come: (place, is it a sleeper's end rather than a deadline?)."""
+    def take_due(self) -> Iterator[tuple[int, Place, bool]]:
+        """Take out the tasks whose time has come: (token, place, is it a sleeper's end rather than a deadline?)."""
         now_unix_s = time.time()
         while self._times and self._times[0][0] <= now_unix_s:
             _, token, is_wake = heapq.heappop(self._times)
             place = self.take(token)
             if place is not None:
-                yield place, is_wake
+                yield token, place, is_wake

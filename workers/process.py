@@ -25,6 +25,7 @@ from dispatcher.protocol.sealing import Seal
 from workers.c_stack import C_STACK_BYTES
 from workers.engine import Engine
 from workers.log_setup import set_up_logging
+from workers.operations.catalog import standard_catalog
 from workers.outbox import Outbox
 from workers.packages import PackageStore
 from workers.recovery import Recovery
@@ -81,7 +82,9 @@ class WorkerProcess:
             settings.dispatch.queue, name, self._redis, self._taking_redis, seal, PackageStore(self._redis, seal)
         )
         self._outbox = Outbox(self._redis, seal, self._in_flight, self._finish, settings.redis.max_backoff_s)
-        self._engine = Engine(settings.engine, settings.lua, ScriptLog(settings.log), self._outbox.put)
+        self._engine = Engine(
+            settings.engine, settings.lua, ScriptLog(settings.log), standard_catalog(settings), self._outbox.put
+        )
         self._recovery = Recovery(self._redis, seal, settings.dispatch.queue)
         self._stats = StatsWriter(self._redis, name, settings.dispatch.queue, self._engine, self._in_flight)
         self._threads = [

@@ -84,6 +84,14 @@ class ScriptPackage(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     settings: dict[str, str]
     #: Cap of the Lua state's memory; 0 means none.
     max_memory_bytes: int
+    #: Processor time of one call; 0 means the worker's own limit.
+    max_cpu_s: float = 0.0
+    #: Calls that may be inside one instance at once; 0 means no cap.
+    max_concurrent: int = 0
+    #: Hosts and networks that its requests may reach; empty: all.
+    egress: list[str] = []
+    #: Names of the dicts that it may open.
+    dicts: list[str] = []
 
     def __repr__(self) -> str:
         """Name the script without its source and settings, which may hold credentials."""

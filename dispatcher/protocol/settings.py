@@ -88,8 +88,12 @@ class PoolSettings(Section, frozen=True):
 class EngineSettings(Section, frozen=True):
     """The bounds inside one worker."""
 
-    #: Invocations that run or wait for something at once.
-    max_in_flight: Annotated[int, Meta(ge=1, le=1_000_000)] = 4096
+    #: Invocations that run or wait for something at once; more of them stay in the queue.
+    max_in_flight: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
+    #: A script that computes for longer than this gives way to the other calls.
+    slice_ms: Annotated[int, Meta(ge=1, le=1000)] = 10
+    #: Processor time of one call, its waits not counted; past it the call ends as `cpu_limit`.
+    max_cpu_s: Seconds = 1.0
     #: Operations that scripts wait for (HTTP requests, …) that run at once; more of them wait for their turn.
     max_operations: Annotated[int, Meta(ge=1, le=10_000)] = 256
     #: Scripts that stay loaded; the least recently used goes first.
@@ -142,6 +146,21 @@ class ScriptSettings(Section, frozen=True):
             description=f"0 for no cap, or a whole number from {MIN_MEMORY_CAP_BYTES} to {_MAX_MEMORY_CAP_BYTES}",
         ),
     ] = 0
+    #: Processor time of one call; 0: `engine.max_cpu_s`.
+    max_cpu_s: Annotated[float, Meta(ge=0, le=MAX_DURATION_S)] = 0.0
+    #: Calls that may be inside one instance at once, waiting ones included; 0: no cap.
+    max_concurrent: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    #: One call at a time: the same as `max_concurrent = 1`.
+    serialize: bool = False
+    #: Hosts and networks that its HTTP requests may reach; empty: all.
+    egress: list[str] = []
+    #: Dicts that it may open; names of [dicts.NAME].
+    dicts: list[str] = []
+
+    @property
+    def concurrency(self) -> int:
+        """Calls that may be inside one instance at once; 0: no cap."""
+        return 1 if self.serialize else self.max_concurrent
 
     def __repr__(self) -> str:
         # What a script is told often holds a password for its back-end.

@@ -14,7 +14,7 @@ from typing import Any
 
 from dispatcher.protocol.auth_result import AUTH_HOST, AuthResult
 from dispatcher.protocol.invocation import SCHEMA_VERSION, Invocation, ScriptPackage, normalise_arguments
-from dispatcher.protocol.settings import LuaSettings
+from dispatcher.protocol.settings import LuaSettings, Settings
 from tests.conformance.harness import ALL_LUAS
 from workers.api.record import LogRecord
 from workers.auth.task import AuthTask
@@ -22,9 +22,10 @@ from workers.call_log import CallLog
 from workers.instances import InstanceCache
 from workers.log_sink import text_lines
 from workers.natives import natives_of
-from workers.operations.runner import BLOCKING
+from workers.operations.catalog import standard_catalog
 
 CASES_DIR = Path(__file__).parent / "cases_auth"
+OPERATIONS = standard_catalog(Settings()).operations
 #: What stands before most log lines.
 PREFIX = re.compile(r"lua\(jane@example\.org(,[0-9a-f.:]+)?\): ")
 
@@ -89,11 +90,11 @@ class InlineScheduler:
         self.call_log = CallLog(1000, 1 << 20, lambda record, _name: self.records.append(record))
 
     def park(self, task, step, state):
-        results = BLOCKING[step[2]](*state.values_of(step[1:], self.max_result_bytes))
+        results = OPERATIONS[step[2]].function(*state.values_of(step[1:], self.max_result_bytes))
         task.go_on(step[1], results)
 
     def run_operation(self, task, name, args):
-        task.go_on(None, BLOCKING[name](*args))
+        task.go_on(None, OPERATIONS[name].function(*args))
 
     def log(self, script_name, level, text):
         self.call_log.write(script_name, level, text)

