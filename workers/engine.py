@@ -49,6 +49,9 @@ MAX_ERROR_CHARS: Final = 16 * 1024
 #: The operation that needs no thread: (seconds).
 SLEEP: Final = b"sleep"
 
+#: Bytes that a call may hand to an operation: a payload, and room for what goes with it.
+MAX_ARGUMENT_BYTES: Final = 32 * 1024 * 1024
+
 #: Place of the operation's name in a PARKED step; its arguments follow.
 _OPERATION: Final = 2
 
@@ -143,7 +146,7 @@ class Engine:
         name = step[_OPERATION]
         try:
             # Without its first element the step has the shape of a DONE one.
-            args = state.values_of(step[1:], self._settings.max_result_bytes)
+            args = state.values_of(step[1:], MAX_ARGUMENT_BYTES)
         except MarshalError as exc:
             self._operation_ended(token, (None, str(exc).encode()))
             return

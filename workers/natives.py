@@ -15,15 +15,30 @@ from workers.api.var_expand.providers import standard_providers
 from workers.auth.natives import auth_natives
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from dispatcher.protocol.settings import LuaSettings
     from workers.call_log import CallLog
     from workers.lua.runtime import Native
 
 
-def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[str, str], dict[str, Native]]:
-    """Return a function that makes the natives of a script of some name and dialect."""
+def no_natives(_dialect: str) -> Mapping[str, Native]:
+    """Natives of a worker whose operations need none."""
+    return {}
+
+
+def natives_of(
+    lua: LuaSettings,
+    call_log: CallLog,
+    of_operations: Callable[[str], Mapping[str, Native]] = no_natives,
+) -> Callable[[str, str], dict[str, Native]]:
+    """Return a function that makes the natives of a script of some name and dialect.
+
+    Args:
+        lua: what scripts may reach.
+        call_log: takes what they log.
+        of_operations: makes those that belong to operations (dovecot.http), by dialect, anew for each instance.
+    """
     # The pool starts its workers without our own variables, so no key of ours is in there.
     providers = standard_providers(os.environb)
 
@@ -43,4 +58,5 @@ def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[str, str], dict
         **shared,
         **call_log.natives(script_name),
         **auth_natives(dialect, os.environb, providers),
+        **of_operations(dialect),
     }

@@ -1,7 +1,7 @@
 """The settings of one HTTP client, with Dovecot's names and defaults.
 
 `options_24` and `options_23` make them from what a script says; the client machinery reads them. Frozen, and without a
-script's secrets in their `repr`.
+script's secrets in their `repr`; a `Secret` holds the script's bytes as Latin-1.
 
 **Mirrors** http-client-settings.c of 2.4.
 """
@@ -97,5 +97,7 @@ class ClientSettings:
     ssl_client_require_valid_cert: bool = True
     ssl_options: bytes = b""
     ssl_peer_certificate_fingerprint_hash: bytes = b""
+    #: Why a TLS option cannot be used, empty if all can: told by the first https request.
+    ssl_problem: str = ""
     #: Dialect 2.3: the client's events write their debug lines.
     debug: bool = False

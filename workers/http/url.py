@@ -39,11 +39,19 @@ _BAD_HOST: Final = "Invalid host identifier"
 
 
 class UrlError(LualoftError):
-    """A text that is no HTTP URL; `detail` is Dovecot's complaint."""
+    """A text that is no HTTP URL."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    def __init__(self, detail: str, character: str = "") -> None:
+        """Build it.
+
+        Args:
+            detail: the complaint of Dovecot 2.3.
+            character: what 2.4 adds to it.
+        """
+        super().__init__(f"{detail} {character}".rstrip())
+        #: Dovecot's complaint, of 2.4 and of 2.3.
+        self.detail = str(self)
+        self.detail_23 = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,11 @@ class Url:
     password: bytes | None = field(repr=False)
     #: Path and query, percent-encoding as it was given.
     target: bytes
+
+    @property
+    def origin(self) -> bytes:
+        """Scheme and authority, as log lines show them."""
+        return (b"https://" if self.is_tls else b"http://") + self.authority
 
     @property
     def authority(self) -> bytes:
@@ -149,6 +162,9 @@ class _Parser:
             _fail(_NO_HOST)
         if not self._allows_userinfo:
             _fail("HTTP URL does not allow `userinfo@' part")
+        if b":" in _decoded(user):
+            # Dovecot panics at it: Basic authentication cannot say where such a name ends.
+            _fail("HTTP URL does not allow ':' in its user name")
         return _decoded(user), _decoded(password) if colon else None
 
     def _host(self) -> tuple[bytes, bool]:
@@ -272,7 +288,7 @@ class _Parser:
             elif not byte or byte in stops:
                 return self._text[start : self._place]
             else:
-                _fail(f"{component} component contains invalid character {_shown_byte(byte)}")
+                _fail(f"{component} component contains invalid character", _shown_byte(byte))
 
     def _percent(self) -> bytes:
         """Read `%XX`; returns the byte that it stands for."""
@@ -314,5 +330,5 @@ def _shown(text: bytes) -> str:
     return text.decode("ascii", "backslashreplace")
 
 
-def _fail(detail: str) -> NoReturn:
-    raise UrlError(detail)
+def _fail(detail: str, character: str = "") -> NoReturn:
+    raise UrlError(detail, character)
