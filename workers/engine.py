@@ -96,7 +96,8 @@ class Engine:
             script_log.write,
             script_log.debug_filter,
         )
-        self._instances = InstanceCache(settings.max_instances, natives_of(lua, self._call_log), self._unload)
+        natives = natives_of(lua, self._call_log, catalog.natives)
+        self._instances = InstanceCache(settings.max_instances, natives, self._unload)
         self._parking = ParkingLot()
         self._operations = OperationRunner(settings.max_operations, catalog, self._operation_ended)
         self._answers: list[Answer] = []

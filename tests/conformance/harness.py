@@ -11,7 +11,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from tests.conformance.http_answers import Http
 from workers.api.record import LogContext, LogRecord, SentEvent, direct_record, event_record
+from workers.http.natives import http_natives
+from workers.http.operation import HTTP_SUBMIT
 from workers.log_sink import json_line, text_lines
 from workers.lua.runtime import LuaState, StepKind, text_from_lua
 from workers.lua.script_life import ScriptError, ScriptLife, call_failure, no_function
@@ -52,6 +55,10 @@ class Case:
     logs: tuple[str, ...] = ()
     #: Expected parts of each record, as the JSON sink writes it.
     records: tuple[dict[str, Any], ...] = ()
+    #: What servers answer, one for each submitted request; expected parts of these and of the clients' settings.
+    answers: tuple[dict[str, Any], ...] = ()
+    sent: tuple[dict[str, Any], ...] = ()
+    opened: tuple[dict[str, Any], ...] = ()
     on: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def for_lua(self, version: str) -> Case:
@@ -74,6 +81,7 @@ class Seen:
     error: str = ""
     failure: str = ""
     records: list[LogRecord] = field(default_factory=list)
+    http: Http = field(default_factory=Http)
 
     @property
     def logs(self) -> list[str]:
@@ -93,7 +101,7 @@ def load_cases() -> list[tuple[str, Case]]:
 
 def run(case: Case, version: str) -> Seen:
     """Run a case from load to deinit."""
-    seen = Seen()
+    seen = Seen(http=Http(case.answers))
     source = source_of(case.name, case.origin, case.source)
     natives = _natives(case, source.name, seen)
     state = LuaState(version, natives, dialect=case.dialect, host_files=(("tests.conformance", "host.lua"),))
@@ -104,12 +112,12 @@ def run(case: Case, version: str) -> Seen:
         seen.load_error = str(exc)
         return seen
     try:
-        _drive(life.init())
+        _drive(life.init(), seen)
     except ScriptError as exc:
         seen.init_error = _first_line(str(exc))
     else:
         _call(state, case, seen)
-    _drive(life.deinit())
+    _drive(life.deinit(), seen)
     return seen
 
 
@@ -119,7 +127,7 @@ def shown_records(seen: Seen) -> list[dict[str, Any]]:
 
 def _call(state: LuaState, case: Case, seen: Seen) -> None:
     args = [value.encode() if isinstance(value, str) else value for value in case.args]
-    step = _finish(state, state.start(case.call.encode(), args))
+    step = _finish(state, state.start(case.call.encode(), args), seen)
     if step[0] == StepKind.NO_FUNCTION:
         seen.failure = no_function(case.call)
     elif step[0] == StepKind.FAILED:
@@ -130,18 +138,22 @@ def _call(state: LuaState, case: Case, seen: Seen) -> None:
         seen.values = [_text(value) for value in state.values_of(step, LIMIT_BYTES)]
 
 
-def _finish(state: LuaState, step: Any) -> Any:
-    """Answer every operation with its own arguments."""
+def _finish(state: LuaState, step: Any, seen: Seen) -> Any:
     while step[0] == StepKind.PARKED:
-        step = state.resume(step[1], step[3:])
+        step = state.resume(step[1], _results(step, seen))
     return step
 
 
-def _drive(steps: Any) -> None:
+def _results(step: Any, seen: Seen) -> Any:
+    """Answer an HTTP request with the case's answer, every other operation with its own arguments."""
+    return seen.http.answer(*step[3:]) if step[2] == HTTP_SUBMIT else step[3:]
+
+
+def _drive(steps: Any, seen: Seen) -> None:
     values = None
     try:
         while True:
-            values = steps.send(values)[3:]
+            values = _results(steps.send(values), seen)
     except StopIteration:
         return
 
@@ -158,6 +170,7 @@ def _natives(case: Case, script_name: str, seen: Seen) -> dict[str, Any]:
         "log_event": lambda *sent: seen.records.append(event_record(context, SentEvent(*sent))),
         "c_modules": False,
         "profile": case.profile.encode(),
+        **http_natives(seen.http.registry, case.dialect),
     }
     if case.wants_debug:
         natives["wants_debug"] = lambda *_sent: True

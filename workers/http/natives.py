@@ -7,6 +7,7 @@ nowhere but to the clients of their own instance, which are closed with it: when
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workers.http import options_23, options_24
@@ -15,7 +16,7 @@ from workers.http.options_24 import OptionError
 from workers.http.url import UrlError, parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from workers.http.registry import ClientRegistry
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.protocol.secret import Secret
-from workers.http.options_24 import OPTION_PREFIX, OptionError
+from workers.http.options_24 import LINE_BREAK, OPTION_PREFIX, OptionError, has_line_break
 from workers.http.settings import UNLIMITED, ClientSettings
 from workers.http.url import UrlError, parse_url
 
@@ -64,6 +64,8 @@ def read_option(key: bytes, kind: bytes, text: bytes) -> dict[str, Any]:
     field, wanted = OPTIONS[name]
     if wanted == _PROXY:
         return _proxy(text) if kind == b"string" else {}
+    if name == "user_agent" and kind == b"string" and has_line_break(text):
+        raise OptionError(f"{OPTION_PREFIX}{name}: {LINE_BREAK}")
     if wanted == _STRING and kind == b"string":
         return {field: text}
     if wanted == _BOOL and kind == b"boolean":
@@ -100,7 +102,7 @@ def _proxy(text: bytes) -> dict[str, Any]:
     try:
         url = parse_url(text)
     except UrlError as exc:
-        raise OptionError(f"{OPTION_PREFIX}proxy_url is invalid: {exc.detail}") from exc
+        raise OptionError(f"{OPTION_PREFIX}proxy_url is invalid: {exc.detail_23}") from exc
     fields: dict[str, Any] = {"proxy_url": (b"https://" if url.is_tls else b"http://") + url.authority + b"/"}
     if url.user is not None:
         fields["proxy_username"] = url.user

@@ -31,12 +31,20 @@ OPTION_PREFIX: Final = "Invalid HTTP client setting: "
 #: In front of a complaint about options that do not go together.
 CHECK_PREFIX: Final = "http_client settings: Invalid settings: "
 
+#: The complaint about an option that would become lines on the wire.
+LINE_BREAK: Final = "CR and LF are not allowed"
+
 #: What Lua says of a boolean option, in Dovecot's words: Dovecot itself crashes at booleans.
 _BOOLEAN_TEXTS: Final = {b"true": b"yes", b"false": b"no"}
 
 
 class OptionError(LualoftError):
     """An option that cannot be used; the text is Dovecot's."""
+
+
+def has_line_break(text: bytes) -> bool:
+    """Would it end its line on the wire? Dovecot sends it as it stands, and whatever follows as a header."""
+    return b"\r" in text or b"\n" in text
 
 
 def _text(text: str) -> bytes:
@@ -129,6 +137,8 @@ def read_option(key: bytes, kind: bytes, text: bytes) -> tuple[str, Any]:
         text = _BOOLEAN_TEXTS[text]
     shown = text.decode("latin-1")
     field, parse = OPTIONS[name]
+    if name == "user_agent" and has_line_break(text):
+        raise OptionError(f"{OPTION_PREFIX}{name}: {LINE_BREAK}")
     try:
         return field, parse(shown)
     except ValueSyntaxError as exc:
