@@ -64,9 +64,11 @@ end
 local function send_all(event, answer)
    for redirect = 1, answer.redirects do
       local text = format("Redirecting to %s (redirects=%d)", answer.url, redirect)
-      send(event, "http_request_redirected", text, answer, answer.attempts, redirect)
+      send(event, "http_request_redirected", text, answer, 1, redirect)
    end
-   for attempt = 2, answer.attempts do
+   -- Following a redirect is a try, but no retry.
+   local attempts = answer.attempts - answer.redirects
+   for attempt = 2, attempts do
       local text = format("Retrying (attempts=%d)", attempt - 1)
       send(event, "http_request_retried", text, answer, attempt, answer.redirects)
    end
@@ -74,7 +76,7 @@ local function send_all(event, answer)
    if answer.status >= FIRST_INTERNAL_STATUS then
       text = format("Error: %d %s", answer.status, answer.reason)
    end
-   send(event, "http_request_finished", text, answer, answer.attempts, answer.redirects)
+   send(event, "http_request_finished", text, answer, attempts, answer.redirects)
 end
 
 -- Logs the lines that the exchange gave: level, text, …, each followed by a NUL. Errors go to the script event.
