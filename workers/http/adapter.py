@@ -24,6 +24,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from workers.http.connecting import Connecting
 from workers.http.exchange import Answer, Exchange
+from workers.http.failure import CONNECTION_LOST, HttpFailure
 from workers.http.network import Network
 from workers.http.peer import Peer, PeerKey, connection_ids
 from workers.http.rawlog import open_rawlog
@@ -93,11 +94,13 @@ class Connection(HTTPConnection):
         ride.exchange.connected_s = self._connected_s
         try:
             answer = ride.exchange.run(self._stream, self._peer.expectation)
-        except BaseException:
-            if not self._stream.in_bytes:
+        except HttpFailure as failure:
+            if failure.status == CONNECTION_LOST and not self._stream.in_bytes:
                 # As after a failed connect: a server that hangs up at once must not be called again and again.
                 self._peer.backoff(self._address).failed(self._connected_s)
             raise
+        # Not when it connected: the pauses of a server that hangs up each time would never grow.
+        self._peer.backoff(self._address).succeeded()
         return _Reply(answer)
 
     def _connected(self, ride: Ride) -> Stream:
@@ -257,7 +260,6 @@ class Adapter(HTTPAdapter):
 
         Raises:
             HttpFailure: it has no answer.
-            TimeoutError: the request's absolute deadline passed before it could be sent.
         """
         with pool.slots.taken(ride.exchange.interruption):
             arrived = self.send(_Message(pool, ride))

@@ -1,7 +1,7 @@
 """Connecting to a peer: its addresses one after the other or racing each other, pauses between failures, TLS, tunnels.
 
-`adapter` calls it when no connection is idle. What it raises is 9002 or 9003 with Dovecot's texts, or TimeoutError when
-the whole request's time is over.
+`adapter` calls it when no connection is idle. What it raises is 9002 or 9003 with Dovecot's texts, 9000, or 9008 when
+the time of the whole request is over. No OSError may get out: urllib3 would make something of its own of it.
 
 **Mirrors** http-client-queue.c: without `max_connect_attempts` each address is tried once, with it addresses are tried
 in turn until so many tries have failed.
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.protocol.errors import LualoftError
-from workers.http.failure import CONNECT_FAILED, HOST_LOOKUP_FAILED, HttpFailure, seconds
+from workers.http.failure import CONNECT_FAILED, HOST_LOOKUP_FAILED, HttpFailure, deadline_passed, seconds
 from workers.http.interruption import Interruption
 from workers.http.network import Network
 from workers.http.peer import Peer
@@ -75,8 +75,7 @@ class Connecting:
         """Connect; returns the socket, ready for requests, and the try that led to it.
 
         Raises:
-            HttpFailure: 9000, 9002 or 9003.
-            TimeoutError: the request's absolute deadline passed.
+            HttpFailure: 9000, 9002, 9003 or 9008.
         """
         addresses = self._addresses()
         try:
@@ -102,7 +101,7 @@ class Connecting:
     def _looked_up(self, host: str) -> list[str]:
         limit_s = min(self._timeout_s, self._interruption.remaining_s())
         if limit_s <= 0:
-            raise TimeoutError
+            raise deadline_passed()
         try:
             found = self._network.resolve(host, limit_s)
         except LualoftError as exc:
@@ -164,7 +163,12 @@ class Connecting:
         now_s = time.monotonic()
         key = self._peer.key
         family = socket.AF_UNIX if key.socket_path else socket.AF_INET6 if ":" in address else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as exc:
+            # No descriptors left, or no IPv6 in this kernel.
+            self._failure = HttpFailure(CONNECT_FAILED, f"socket() failed: {exc.strerror}")
+            return
         attempt = Try(sock, address, self._name(address), now_s, now_s + self._timeout_s)
         self._pending.append(attempt)
         self._interruption.hold(sock)
@@ -200,7 +204,7 @@ class Connecting:
         if not self._pending:
             return
         if self._interruption.remaining_s() <= 0:
-            raise TimeoutError
+            raise deadline_passed()
         until_s = min(until_s, self._interruption.deadline_s, *(attempt.deadline_s for attempt in self._pending))
         poll = select.poll()
         for attempt in self._pending:
@@ -230,7 +234,6 @@ class Connecting:
             self._interruption.check()
             self._failed(attempt, failure.text)
             return None
-        self._peer.backoff(attempt.address).succeeded()
         self._peer.prefer_address(attempt.address)
         return sock
 

@@ -22,6 +22,10 @@ CONTINUE_WAIT_S: Final = 2.0
 #: A payload up to this size travels in one piece with its head.
 _JOINED_BYTES: Final = 64 * 1024
 
+#: Statuses that say something about the connection or the peer.
+REQUEST_TIMEOUT: Final = 408
+EXPECTATION_FAILED: Final = 417
+
 _CONTINUE: Final = 100
 _INFORMATIONAL: Final = 1
 _SUCCESS: Final = 2
@@ -95,6 +99,8 @@ class Exchange:
         except TimeoutError as exc:
             raise self._timed_out(is_temporary=True) from exc
         plan = framing(head, self.method)
+        if head.status == EXPECTATION_FAILED and self.is_expecting:
+            expectation.is_useless = True
         if self._is_output_broken and head.status // 100 == _SUCCESS:
             raise HttpFailure(BAD_RESPONSE, "Server responded with success response before all payload was sent")
         try:
@@ -103,7 +109,9 @@ class Exchange:
             # Not tried again: the server did its work, and half an answer is none.
             raise self._timed_out(is_temporary=False) from exc
         self.interruption.check()
-        return Answer(head, payload, payload.is_kept and self._is_payload_sent and not self._is_output_broken)
+        # A payload that was announced and not sent leaves the server waiting; 408 means that it gives up on us.
+        is_kept = self._is_payload_sent and not self._is_output_broken and head.status != REQUEST_TIMEOUT
+        return Answer(head, payload, is_kept and payload.is_kept)
 
     # Sending.
 

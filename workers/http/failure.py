@@ -39,6 +39,11 @@ class HttpFailure(LualoftError):  # noqa: N818 - a request's end, as Dovecot cou
         self.is_temporary = is_temporary
 
 
+def deadline_passed() -> HttpFailure:
+    """The end of a request whose whole time is over."""
+    return HttpFailure(TIMED_OUT, "Absolute request timeout expired")
+
+
 def seconds(duration_s: float) -> str:
     """Write a duration as Dovecot does: `1.402`."""
     return f"{max(duration_s, 0.0):.3f}"

@@ -10,14 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from workers.http.exchange import EXPECTATION_FAILED, REQUEST_TIMEOUT
 from workers.http.http_date import parse_http_date
 from workers.http.response_head import Head
 
 _REDIRECTION: Final = 3
 _SEE_OTHER: Final = 303
 _NOT_MODIFIED: Final = 304
-_REQUEST_TIMEOUT: Final = 408
-_EXPECTATION_FAILED: Final = 417
 _UNAVAILABLE: Final = 503
 
 #: More digits are no delay that anybody waits for.
@@ -69,9 +68,9 @@ def decide(head: Head, rules: Rules, now_unix_s: float, is_expecting: bool) -> N
     Args:
         is_expecting: the request asked for `100 Continue`.
     """
-    if head.status == _EXPECTATION_FAILED and is_expecting:
+    if head.status == EXPECTATION_FAILED and is_expecting:
         return Next(Follow.RETRY_WITHOUT_EXPECT)
-    if head.status == _REQUEST_TIMEOUT:
+    if head.status == REQUEST_TIMEOUT:
         return Next(Follow.RETRY)
     if head.status == _UNAVAILABLE:
         at_unix_s = retry_after(head)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from workers.http.failure import deadline_passed
 from workers.http.interruption import Interruption
 
 
@@ -30,8 +31,7 @@ class Slots:
         """Hold a slot, after waiting for it.
 
         Raises:
-            HttpFailure: 9000, the request was given up meanwhile.
-            TimeoutError: its deadline passed.
+            HttpFailure: 9000, the request was given up meanwhile; 9008, its deadline passed.
         """
         if self._free is None:
             yield
@@ -65,7 +65,7 @@ class Slots:
                 raise
             return
         interruption.check()
-        raise TimeoutError
+        raise deadline_passed()
 
     def _give_back(self) -> None:
         with self._lock:

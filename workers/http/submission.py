@@ -21,6 +21,7 @@ from workers.http.failure import (
     INVALID_REDIRECT,
     TIMED_OUT,
     HttpFailure,
+    deadline_passed,
     seconds,
 )
 from workers.http.following import Follow, Next, Rules, decide
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 #: Ends whose texts carry the request's statistics.
 _WITH_STATISTICS: Final = frozenset({CONNECTION_LOST, TIMED_OUT})
+#: Ends that the whole request's deadline may have brought about.
+_WAITS: Final = frozenset({CONNECT_FAILED, CONNECTION_LOST, TIMED_OUT})
 #: Headers that describe a payload, which a request loses when it becomes a GET.
 _PAYLOAD_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 
@@ -63,6 +66,8 @@ class Submission:
         self._disabled = request.disabled
         self._payload = request.payload
         self._is_sync = request.is_sync
+        #: What the peer of this attempt is known to do.
+        self._is_peer_expecting = True
         # "Authorization" of the first URL stays with the request, wherever it is sent to.
         self._credentials = (request.url.user, request.url.password)
         self._date = http_date()
@@ -83,8 +88,6 @@ class Submission:
                     return self._response(answer)
         except HttpFailure as failure:
             return self._failed(failure)
-        except TimeoutError:
-            return self._failed(HttpFailure(TIMED_OUT, ""))
 
     # One attempt.
 
@@ -163,8 +166,6 @@ class Submission:
     def _is_expecting(self) -> bool:
         return self._is_sync and bool(self._payload) and self._is_peer_expecting
 
-    _is_peer_expecting = True
-
     def _count(self, exchange: Exchange) -> None:
         counts = self._counts
         if exchange.sent_s:
@@ -191,7 +192,7 @@ class Submission:
         if following.at_unix_s:
             self._interruption.sleep(following.at_unix_s - time.time())
             if self._interruption.remaining_s() <= 0:
-                raise TimeoutError
+                raise deadline_passed()
         return True
 
     def _redirect(self, following: Next) -> None:
@@ -218,7 +219,7 @@ class Submission:
             duration = seconds(time.monotonic() - self._first_sent_s)
             reason += f" ({retries} retries in {duration} secs)".encode()
         problem = answer.payload.problem
-        log = ((ERROR_LEVEL, f"REQUEST PAYLOAD READ ERROR: {problem}".encode()),) if problem else ()
+        log = ((ERROR_LEVEL, f"ERROR: REQUEST PAYLOAD READ ERROR: {problem}".encode()),) if problem else ()
         return Response(
             status=head.status,
             reason=reason,
@@ -231,9 +232,8 @@ class Submission:
 
     def _failed(self, failure: HttpFailure) -> Response:
         status, text = failure.status, failure.text
-        is_waiting = status in {CONNECT_FAILED, CONNECTION_LOST, TIMED_OUT}
-        if is_waiting and self._interruption.remaining_s() <= 0:
-            status, text = TIMED_OUT, "Absolute request timeout expired"
+        if status in _WAITS and self._interruption.remaining_s() <= 0:
+            status, text = TIMED_OUT, deadline_passed().text
         if status in _WITH_STATISTICS:
             text = f"{text} ({self._statistics()})"
         reason = text.encode("utf-8", "replace")
