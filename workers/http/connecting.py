@@ -92,46 +92,32 @@ class Connecting:
     def _addresses(self) -> list[str]:
         key = self._peer.key
         if key.socket_path:
-            self._refuse(lambda: self._network.check_host(f"unix:{key.socket_path}", 0), key.socket_path)
+            if self._network.is_restricted:
+                problem = "the script's egress rules allow no unix sockets"
+                raise HttpFailure(CONNECT_FAILED, f"connect({key.socket_path}) failed: {problem}")
             return [key.socket_path]
-        self._refuse(lambda: self._network.check_host(key.host, key.port), f"{key.host}:{key.port}")
-        found = [key.host] if is_address(key.host) else self._peer.known_addresses() or self._looked_up(key.host)
-        return self._allowed(found)
-
-    def _looked_up(self, host: str) -> list[str]:
-        limit_s = min(self._timeout_s, self._interruption.remaining_s())
-        if limit_s <= 0:
-            raise deadline_passed()
-        try:
-            found = self._network.resolve(host, limit_s)
-        except LualoftError as exc:
-            raise HttpFailure(HOST_LOOKUP_FAILED, f"Failed to lookup host {host}: {exc}") from exc
-        self._interruption.check()
+        check_host(self._network, key.host, key.port)
+        if is_address(key.host):
+            return self._allowed([key.host], "")
+        found = self._peer.known_addresses()
         if not found:
-            raise HttpFailure(HOST_LOOKUP_FAILED, f"Failed to lookup host {host}: No addresses")
-        self._peer.keep_addresses(found)
-        return found
+            found = look_up(self._network, key.host, self._timeout_s, self._interruption)
+            self._peer.keep_addresses(found)
+        return self._allowed(found, key.host)
 
-    def _allowed(self, addresses: list[str]) -> list[str]:
+    def _allowed(self, addresses: list[str], host: str) -> list[str]:
         """Those of the addresses that the operator's rules allow."""
         allowed: list[str] = []
         refusal: LualoftError | None = None
         for address in addresses:
             try:
-                self._network.check_address(address, self._peer.key.port)
+                self._network.check_address(address, self._peer.key.port, host)
                 allowed.append(address)
             except LualoftError as exc:
                 refusal = exc
         if refusal and not allowed:
             raise HttpFailure(CONNECT_FAILED, f"connect({self._name(addresses[-1])}) failed: {refusal}") from refusal
         return allowed
-
-    @staticmethod
-    def _refuse(check: Callable[[], None], name: str) -> None:
-        try:
-            check()
-        except LualoftError as exc:
-            raise HttpFailure(CONNECT_FAILED, f"connect({name}) failed: {exc}") from exc
 
     # Trying.
 
@@ -265,6 +251,37 @@ class Connecting:
     @staticmethod
     def _connect_text(attempt: Try, problem: str) -> str:
         return f"connect({attempt.name}) failed: {problem}"
+
+
+def check_host(network: Network, host: str, port: int) -> None:
+    """Ask the operator's rules about a host.
+
+    Raises:
+        HttpFailure: 9003, it is refused.
+    """
+    try:
+        network.check_host(host, port)
+    except LualoftError as exc:
+        raise HttpFailure(CONNECT_FAILED, f"connect({host}:{port}) failed: {exc}") from exc
+
+
+def look_up(network: Network, host: str, timeout_s: float, interruption: Interruption) -> list[str]:
+    """The addresses of a name; at least one.
+
+    Raises:
+        HttpFailure: 9002, it has none; 9000 or 9008.
+    """
+    limit_s = min(timeout_s, interruption.remaining_s())
+    if limit_s <= 0:
+        raise deadline_passed()
+    try:
+        found = network.resolve(host, limit_s)
+    except LualoftError as exc:
+        raise HttpFailure(HOST_LOOKUP_FAILED, f"Failed to lookup host {host}: {exc}") from exc
+    interruption.check()
+    if not found:
+        raise HttpFailure(HOST_LOOKUP_FAILED, f"Failed to lookup host {host}: No addresses")
+    return found
 
 
 def is_address(host: str) -> bool:

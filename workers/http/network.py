@@ -35,8 +35,12 @@ def system_resolve(host: str, timeout_s: float) -> list[str]:  # noqa: ARG001 - 
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def allow_all(_host: str, _port: int) -> None:
-    """Let scripts go anywhere."""
+def allow_host(_host: str, _port: int) -> None:
+    """Let scripts ask for any host."""
+
+
+def allow_address(_address: str, _port: int, _host: str) -> None:
+    """Let scripts reach any address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +49,14 @@ class Network:
 
     #: (host, time limit in seconds) -> addresses; raises LualoftError whose text ends up in status 9002.
     resolve: Callable[[str, float], list[str]] = system_resolve
-    #: (address, port); raises LualoftError to refuse it. Asked after resolution, for proxies and redirects too.
-    check_address: Callable[[str, int], None] = allow_all
-    #: (host as the URL has it, port); raises LualoftError to refuse it, before it is resolved. A unix socket of a proxy
-    #: is asked about as ("unix:PATH", 0).
-    check_host: Callable[[str, int], None] = allow_all
+    #: (host as the URL has it, port); raises LualoftError to refuse it, before it is resolved.
+    check_host: Callable[[str, int], None] = allow_host
+    #: (address, port, name that it was resolved from or ""); raises LualoftError to refuse it. Asked before each
+    #: connect, for proxies and redirects too.
+    check_address: Callable[[str, int, str], None] = allow_address
+    #: Is anything refused at all? Then no unix socket is reached, and servers behind a proxy are looked up and checked
+    #: here, although the proxy will do its own lookup.
+    is_restricted: bool = False
 
 
 class Cancellation(Protocol):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from dispatcher.protocol.errors import LualoftError
 from workers.http.adapter import Ride
-from workers.http.connecting import is_address
+from workers.http.connecting import check_host, is_address, look_up
 from workers.http.exchange import Answer, Exchange
 from workers.http.failure import (
     CONNECT_FAILED,
@@ -154,14 +154,22 @@ class Submission:
         return Securing(key, self._interruption, engine.limits.head, context, connect_head)
 
     def _check_target(self) -> None:
-        """Ask the operator's rules about a server that a proxy is going to be asked for."""
-        network, host = self._engine.network, self._url.host.decode("ascii")
-        try:
-            network.check_host(host, self._url.port)
-            if is_address(host):
-                network.check_address(host, self._url.port)
-        except LualoftError as exc:
-            raise HttpFailure(CONNECT_FAILED, f"connect({host}:{self._url.port}) failed: {exc}") from exc
+        """Ask the operator's rules about a server that a proxy is going to be asked for.
+
+        All of its addresses must be allowed: nobody knows which one the proxy will choose.
+        """
+        network, host, port = self._engine.network, self._url.host.decode("ascii"), self._url.port
+        if not network.is_restricted:
+            return
+        check_host(network, host, port)
+        is_literal = is_address(host)
+        limit_s = self._rules.connect_timeout_s
+        addresses = [host] if is_literal else look_up(network, host, limit_s, self._interruption)
+        for address in addresses:
+            try:
+                network.check_address(address, port, "" if is_literal else host)
+            except LualoftError as exc:
+                raise HttpFailure(CONNECT_FAILED, f"connect({host}:{port}) failed: {exc}") from exc
 
     def _is_expecting(self) -> bool:
         return self._is_sync and bool(self._payload) and self._is_peer_expecting

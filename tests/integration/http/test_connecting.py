@@ -231,7 +231,7 @@ def test_socket_buffers_are_set(server, make_client):
 
 
 def refuse(*names: str):
-    def check(host, port):
+    def check(host, port, _name=""):
         if host in names:
             raise EgressError(f"{host} port {port} is not on the list")
 
@@ -261,7 +261,7 @@ def test_allowed_addresses_of_a_name_are_still_reached(server, make_client):
 
 
 def test_redirect_to_a_refused_address_is_not_followed(server, other_server, make_client):
-    def check(_address, port):
+    def check(_address, port, _host):
         if port == other_server.port:
             raise LualoftError("no")
 

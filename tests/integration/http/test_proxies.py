@@ -167,38 +167,51 @@ def test_tls_proxy_is_spoken_to_over_tls(tls_server, authority, ask):
 # The operator's rules hold for servers behind a proxy, and for the proxy.
 
 
-def refusing(*names):
-    def check(host, _port):
-        if host in names:
+def restricted(*refused: str, **addresses: str) -> Network:
+    """Rules that refuse hosts and addresses, and a resolver for names with one address."""
+
+    def check(host, _port, _name=""):
+        if host in refused:
             raise EgressError(f"{host} is refused")
 
-    return check
+    def resolve(host, _timeout_s):
+        return [addresses[host.partition(".")[0]]]
+
+    return Network(resolve=resolve, check_host=check, check_address=check, is_restricted=True)
 
 
-@pytest.mark.parametrize("url", ["http://evil.test/", "https://evil.test/"])
-def test_refused_server_is_not_asked_for_through_a_proxy(server, make_client, url):
-    client = make_client(Network(check_host=refusing("evil.test")), **proxy(server))
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://evil.test/", "evil.test"),
+        ("https://evil.test/", "evil.test"),
+        ("http://10.0.0.1/", "10.0.0.1"),
+        ("http://rebound.test/", "10.0.0.1"),
+    ],
+)
+def test_refused_server_is_not_asked_for_through_a_proxy(server, make_client, url, refused):
+    client = make_client(restricted(refused, evil="192.0.2.1", rebound="10.0.0.1"), **proxy(server))
     response = client.submit(request(url))
-    assert (9003, True) == (response.status, response.reason.endswith(b" failed: evil.test is refused"))
+    assert (9003, True) == (response.status, response.reason.endswith(f" failed: {refused} is refused".encode()))
     assert 0 == server.connection_count
 
 
-def test_refused_address_is_not_asked_for_through_a_proxy(server, make_client):
-    client = make_client(Network(check_address=refusing("10.0.0.1")), **proxy(server))
-    assert 9003 == client.submit(request("http://10.0.0.1/")).status
-    assert 0 == server.connection_count
+def test_allowed_server_is_asked_for_through_a_proxy(server, make_client):
+    client = make_client(restricted("10.0.0.1", fine="192.0.2.1"), **proxy(server))
+    assert 200 == client.submit(request("http://fine.test/")).status
 
 
 def test_refused_proxy_is_not_reached(server, make_client):
-    client = make_client(Network(check_address=refusing("127.0.0.1")), **proxy(server))
+    client = make_client(restricted("127.0.0.1", fine="192.0.2.1"), **proxy(server))
     assert 9003 == client.submit(request("http://fine.test/")).status
     assert 0 == server.connection_count
 
 
-def test_refused_unix_socket_is_not_reached(make_client, tmp_path):
+def test_rules_allow_no_unix_socket(make_client, tmp_path):
     path = str(tmp_path / "proxy")
     with FaultServer(path=path) as server:
-        client = make_client(Network(check_host=refusing(f"unix:{path}")), proxy_socket_path=path.encode())
+        client = make_client(restricted(fine="192.0.2.1"), proxy_socket_path=path.encode())
         response = client.submit(request("http://fine.test/"))
-        assert (9003, f"connect({path}) failed: unix:{path} is refused".encode()) == (response.status, response.reason)
+        expected = f"connect({path}) failed: the script's egress rules allow no unix sockets"
+        assert (9003, expected) == (response.status, response.reason.decode())
         assert 0 == server.connection_count
