@@ -24,7 +24,7 @@ IMPORTERS = {
     # Beside it, batch files are read and written with its JSON: a fifth of the standard library's time.
     "msgspec": ("dispatcher.protocol.*", "dispatcher.batch_json"),
     "redis": ("dispatcher.protocol.connection",),
-    "requests": ("workers.http.adapter", "workers.operations.http_exchange"),
+    "requests": ("workers.http.adapter",),
     "rich": ("dispatcher.cli.*", "workers.cli.*"),
     "rq": ("dispatcher.protocol.rq_job", "workers.rq_worker"),
     "structlog": ("workers.log_setup",),

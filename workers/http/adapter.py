@@ -208,6 +208,15 @@ class Pool(HTTPConnectionPool):
         for connection in old:
             connection.close()
 
+    def close_unusable(self) -> None:
+        """Close idle connections that are too old, or that the server has closed."""
+        self.close_idle_since(self._oldest_s())
+        with self._idle_lock:
+            dead = [connection for connection in self._idle if not connection.is_usable()]
+            self._idle = [connection for connection in self._idle if connection not in dead]
+        for connection in dead:
+            connection.close()
+
     def _oldest_s(self) -> float:
         limit_ms = self._settings.max_idle_time_ms
         return time.monotonic() - limit_ms / _MS if limit_ms else 0.0
@@ -240,6 +249,7 @@ class Adapter(HTTPAdapter):
         self._settings = settings
         self._network = network
         self._lock = threading.Lock()
+        self._is_closed = False
         self._pools: OrderedDict[PeerKey, Pool] = OrderedDict()
 
     def pool(self, key: PeerKey) -> Pool:
@@ -251,8 +261,15 @@ class Adapter(HTTPAdapter):
                 return found
             pool = self._pools[key] = Pool(Peer(key, self._settings), self._settings, self._network)
             forgotten = self._pools.popitem(last=False)[1] if len(self._pools) > MAX_PEERS else None
+            is_closed = self._is_closed
+            others = list(self._pools.values())
+        # A client that visits many servers must not sit on the connections that they closed long ago.
+        for other in others:
+            other.close_unusable()
         if forgotten:
             forgotten.close()
+        if is_closed:
+            pool.close()
         return pool
 
     def ride(self, pool: Pool, ride: Ride) -> Answer:
@@ -267,8 +284,9 @@ class Adapter(HTTPAdapter):
             return arrived.reply.release()
 
     def close(self) -> None:
-        """Close idle connections; any thread."""
+        """Close idle connections, and those in use when they come back."""
         with self._lock:
+            self._is_closed = True
             pools = list(self._pools.values())
         for pool in pools:
             pool.close()

@@ -129,6 +129,10 @@ class HttpClient:
             interruption.interrupt()
         self._engine.adapter.close()
 
+    def retire(self) -> None:
+        """Keep no connection any more; requests that wait go on to their end."""
+        self._engine.adapter.close()
+
     def _rules_of(self, method: bytes) -> Rules:
         kind = _KINDS.get(method.upper(), "")
         if kind not in self._rules:

@@ -162,7 +162,7 @@ class Connecting:
         self._prepare(sock)
         error = sock.connect_ex(key.socket_path or (address, key.port))
         if error not in {0, errno.EINPROGRESS}:
-            self._failed(attempt, self._connect_text(attempt, os.strerror(error)))
+            self._refused(attempt, error)
 
     def _prepare(self, sock: socket.socket) -> None:
         settings = self._settings
@@ -203,12 +203,13 @@ class Connecting:
             if attempt.sock.fileno() in ready:
                 error = attempt.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if error:
-                    self._failed(attempt, self._connect_text(attempt, os.strerror(error)))
+                    self._refused(attempt, error)
                 else:
                     yield attempt
             elif time.monotonic() >= attempt.deadline_s:
                 duration = seconds(time.monotonic() - attempt.started_s)
-                self._failed(attempt, self._connect_text(attempt, f"Connection timed out in {duration} secs"))
+                text = f"connect({attempt.name}) failed: Connection timed out in {duration} secs"
+                self._failed(attempt, text, TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
 
     def _ready(self, attempt: Try, secure: Secure) -> socket.socket | None:
         """Make a connected socket ready for requests; None: that failed."""
@@ -218,25 +219,32 @@ class Connecting:
             sock = secure(attempt)
         except HttpFailure as failure:
             self._interruption.check()
-            self._failed(attempt, failure.text)
+            self._failed(attempt, failure.text, failure)
             return None
         self._peer.prefer_address(attempt.address)
         return sock
 
     # Failing.
 
-    def _failed(self, attempt: Try, text: str) -> None:
+    def _refused(self, attempt: Try, error: int) -> None:
+        problem = os.strerror(error)
+        self._failed(attempt, f"connect({attempt.name}) failed: {problem}", OSError(error, problem))
+
+    def _failed(self, attempt: Try, text: str, cause: Exception) -> None:
         if attempt in self._pending:
             self._pending.remove(attempt)
         self._close(attempt)
         self._failure = HttpFailure(CONNECT_FAILED, text)
+        self._failure.__cause__ = cause
         self._peer.backoff(attempt.address).failed(attempt.started_s)
 
     def _end(self) -> HttpFailure:
         failure = self._failure or HttpFailure(CONNECT_FAILED, "connect() failed: no address")
         if self._tries > 1:
             duration = seconds(time.monotonic() - self._started_s)
-            return HttpFailure(CONNECT_FAILED, f"{failure.text} ({self._tries} attempts in {duration} secs)")
+            last = failure
+            failure = HttpFailure(CONNECT_FAILED, f"{last.text} ({self._tries} attempts in {duration} secs)")
+            failure.__cause__ = last
         return failure
 
     def _close(self, attempt: Try) -> None:
@@ -247,10 +255,6 @@ class Connecting:
     def _name(self, address: str) -> str:
         key = self._peer.key
         return key.socket_path or (f"[{address}]:{key.port}" if ":" in address else f"{address}:{key.port}")
-
-    @staticmethod
-    def _connect_text(attempt: Try, problem: str) -> str:
-        return f"connect({attempt.name}) failed: {problem}"
 
 
 def check_host(network: Network, host: str, port: int) -> None:

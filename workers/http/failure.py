@@ -39,6 +39,14 @@ class HttpFailure(LualoftError):  # noqa: N818 - a request's end, as Dovecot cou
         self.is_temporary = is_temporary
 
 
+class PayloadTooLargeError(HttpFailure):
+    """An answer over the cap."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(BAD_RESPONSE, f"Response payload is larger than {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+
 def deadline_passed() -> HttpFailure:
     """The end of a request whose whole time is over."""
     return HttpFailure(TIMED_OUT, "Absolute request timeout expired")

@@ -6,9 +6,10 @@ here does I/O.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from workers.http.failure import HttpFailure
 from workers.http.url import Url
 
 #: Log level of what must not stay unseen, as the script log names it.
@@ -57,3 +58,8 @@ class Response:
     stats: Stats = Stats()
     #: URL that was asked last: another one than the request's after a redirect.
     url: Url
+    version: tuple[int, int] = (1, 1)
+    #: Is the payload all that the server announced?
+    is_complete: bool = True
+    #: What an internal status is made of; for those who have words of their own for it.
+    failure: HttpFailure | None = field(default=None, repr=False, compare=False)

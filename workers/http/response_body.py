@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from workers.http.failure import BAD_RESPONSE, HttpFailure
+from workers.http.failure import BAD_RESPONSE, HttpFailure, PayloadTooLargeError
 from workers.http.response_head import Head
 from workers.http.stream import Stream
 
@@ -239,7 +239,7 @@ class PayloadReader:
 
     def _check(self, size_bytes: int) -> None:
         if size_bytes > self._max_bytes:
-            raise HttpFailure(BAD_RESPONSE, f"Response payload is larger than {self._max_bytes} bytes")
+            raise PayloadTooLargeError(self._max_bytes)
 
 
 def _shown(text: bytes) -> str:

@@ -236,6 +236,8 @@ class Submission:
             log=log,
             stats=self._stats(),
             url=self._url,
+            version=head.version,
+            is_complete=not problem,
         )
 
     def _failed(self, failure: HttpFailure) -> Response:
@@ -245,7 +247,7 @@ class Submission:
         if status in _WITH_STATISTICS:
             text = f"{text} ({self._statistics()})"
         reason = text.encode("utf-8", "replace")
-        return Response(status=status, reason=reason, stats=self._stats(), url=self._url)
+        return Response(status=status, reason=reason, stats=self._stats(), url=self._url, failure=failure)
 
     def _stats(self) -> Stats:
         counts = self._counts

@@ -16,7 +16,7 @@ from workers.http.natives import http_natives
 from workers.http.operation import HTTP_SUBMIT, http_submit
 from workers.http.registry import ClientRegistry
 from workers.natives import no_natives
-from workers.operations.http_exchange import exchange
+from workers.operations.http_exchange import Exchanges, http_exchange
 from workers.operations.loop_thread import LoopThread
 from workers.operations.operation import Blocking, Operation
 from workers.passwords.check import blocking_verify
@@ -45,7 +45,7 @@ def standard_catalog(settings: Settings) -> Catalog:  # noqa: ARG001 - the first
     http_clients = ClientRegistry(HttpClient)
     return Catalog(
         operations={
-            b"http_exchange": Blocking(exchange),
+            b"http_exchange": Blocking(http_exchange(Exchanges()), takes_token=True),
             PASSWORD_VERIFY: Blocking(blocking_verify),
             RETURNED_PASSWORD: Blocking(check_returned),
             HTTP_SUBMIT: Blocking(http_submit(http_clients), takes_token=True),

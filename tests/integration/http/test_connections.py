@@ -216,6 +216,16 @@ def test_rawlog_line_that_arrives_in_pieces_has_one_time(server, ask, tmp_path):
 # Memory of peers.
 
 
+def test_connection_that_a_server_closed_is_dropped_when_another_one_is_asked(server, other_server, make_client):
+    closed = threading.Event()
+    server.on("/", lambda talk: (talk.send(OK), talk.sock.shutdown(2), talk.close(), closed.set()))
+    client = make_client()
+    client.submit(request(server.origin + "/"))
+    assert closed.wait(5)
+    client.submit(request(other_server.origin + "/"))
+    assert [0, 1] == [len(pool._idle) for pool in client._engine.adapter._pools.values()]
+
+
 def test_client_forgets_the_peer_that_was_not_used_for_longest(make_client):
     client = make_client()
     adapter = client._engine.adapter
