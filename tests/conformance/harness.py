@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from workers.lua.script_life import ScriptError, ScriptLife, call_failure, no_fu
 from workers.lua.script_source import source_of
 
 CASES_DIR = Path(__file__).parent / "cases"
+#: Operation -> a function that runs it and returns its results.
+Operations = Mapping[bytes, Callable[..., tuple[Any, ...]]]
 ALL_LUAS = ("5.1", "5.3", "5.4", "5.5", "luajit")
 LIMIT_BYTES = 1 << 20
 
@@ -91,7 +94,7 @@ def load_cases() -> list[tuple[str, Case]]:
     return found
 
 
-def run(case: Case, version: str) -> Seen:
+def run(case: Case, version: str, operations: Operations) -> Seen:
     """Run a case from load to deinit."""
     seen = Seen()
     source = source_of(case.name, case.origin, case.source)
@@ -108,7 +111,7 @@ def run(case: Case, version: str) -> Seen:
     except ScriptError as exc:
         seen.init_error = _first_line(str(exc))
     else:
-        _call(state, case, seen)
+        _call(state, case, seen, operations)
     _drive(life.deinit())
     return seen
 
@@ -117,9 +120,9 @@ def shown_records(seen: Seen) -> list[dict[str, Any]]:
     return [json.loads(json_line(record)) for record in seen.records]
 
 
-def _call(state: LuaState, case: Case, seen: Seen) -> None:
-    args = [value.encode() if isinstance(value, str) else value for value in case.args]
-    step = _finish(state, state.start(case.call.encode(), args))
+def _call(state: LuaState, case: Case, seen: Seen, operations: Operations) -> None:
+    args = [_bytes(value) for value in case.args]
+    step = _finish(state, state.start(case.call.encode(), args), operations)
     if step[0] == StepKind.NO_FUNCTION:
         seen.failure = no_function(case.call)
     elif step[0] == StepKind.FAILED:
@@ -130,10 +133,11 @@ def _call(state: LuaState, case: Case, seen: Seen) -> None:
         seen.values = [_text(value) for value in state.values_of(step, LIMIT_BYTES)]
 
 
-def _finish(state: LuaState, step: Any) -> Any:
-    """Answer every operation with its own arguments."""
+def _finish(state: LuaState, step: Any, operations: Operations) -> Any:
+    """Run every operation; one that is not known answers with its own arguments."""
     while step[0] == StepKind.PARKED:
-        step = state.resume(step[1], step[3:])
+        operation = operations.get(step[2])
+        step = state.resume(step[1], operation(*step[3:]) if operation else step[3:])
     return step
 
 
@@ -202,6 +206,14 @@ def _case(record: dict[str, Any]) -> Case:
 def _frozen(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(None if one == {"nil": True} else one for one in value)
+    return value
+
+
+def _bytes(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, dict):
+        return {_bytes(key): _bytes(one) for key, one in value.items()}
     return value
 
 

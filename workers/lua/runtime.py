@@ -54,6 +54,8 @@ API_FILES: Final = (
     "event_methods.lua",
     "event.lua",
     "passthrough.lua",
+    "objects.lua",
+    "dns.lua",
     "auth_constants.lua",
     "dialect.lua",
 )
@@ -142,6 +144,7 @@ class LuaState:
         host[b"finish"]()
         del self._load, self._dump
         self._start = host[b"start"]
+        self._start_with_objects = host[b"start_with_objects"]
         self._resume = host[b"resume"]
         self._cancel = host[b"cancel"]
         self._compile = host[b"compile"]
@@ -165,13 +168,16 @@ class LuaState:
 
         Args:
             function: its name in `_G`, looked up without metamethods.
-            args: normalised values (see `dispatcher.protocol.invocation`).
+            args: normalised values (see `dispatcher.protocol.invocation`); one like {b"$dns": True} becomes an object
+                of the host (workers/api/objects.lua).
         """
+        start = self._start
         for arg in args:
             if not is_plain(arg):
+                start = self._start_with_objects if any(map(_is_object, args)) else start
                 args = [arg if is_plain(arg) else self._to_lua(arg) for arg in args]
                 break
-        return self._guarded(self._start, (function, *args))
+        return self._guarded(start, (function, *args))
 
     def resume(self, coroutine: object, values: tuple[Any, ...]) -> Step:
         """Go on with a parked coroutine; its operation returns `values`."""
@@ -295,6 +301,14 @@ def text_from_lua(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return str(value)
+
+
+def _is_object(arg: object) -> bool:
+    """Does an argument stand for an object of the host?"""
+    if not isinstance(arg, dict) or len(arg) != 1:
+        return False
+    (key,) = arg
+    return isinstance(key, bytes) and key.startswith(b"$")
 
 
 def _as_plain_log(log: Native) -> Native:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workers.auth.password_check import PASSWORD_VERIFY, RETURNED_PASSWORD, check_returned
+from workers.dns.resolver import Resolver
+from workers.operations.dns_lookup import dns_lookup
 from workers.operations.http_exchange import exchange
 from workers.operations.loop_thread import LoopThread
 from workers.operations.operation import Blocking, Operation
@@ -31,14 +33,17 @@ class Catalog:
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 
-def standard_catalog(settings: Settings) -> Catalog:  # noqa: ARG001 - the first user comes with DNS
+def standard_catalog(settings: Settings) -> Catalog:
     """Make the operations of a worker."""
     loop = LoopThread()
+    resolver = Resolver(settings.dns, loop)
     return Catalog(
         operations={
+            b"dns_lookup": dns_lookup(resolver),
             b"http_exchange": Blocking(exchange),
             PASSWORD_VERIFY: Blocking(blocking_verify),
             RETURNED_PASSWORD: Blocking(check_returned),
         },
         loop=loop,
+        closers=(resolver.close,),
     )
