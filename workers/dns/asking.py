@@ -74,10 +74,11 @@ class Asking:
     async def _ask_all(self, question: bytes, servers: Sequence[DnsServer]) -> _Result:
         """Ask one server after the other until one can say something about the name."""
         ordered = sorted(servers, key=lambda server: server.is_suspect)
+        try_s = self._timeout_s / self._attempts / len(ordered)
         failure: ResolveError | TimeoutError = ResolveError(ResolveCode.AGAIN)
         for server in ordered * self._attempts:
             try:
-                answer = read_answer(await server.ask(question, self._timeout_s / self._attempts / len(ordered)))
+                answer = read_answer(await server.ask(question, try_s), question)
             except TimeoutError as exc:
                 failure = exc
                 continue
