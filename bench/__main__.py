@@ -13,6 +13,7 @@ BENCHES: Final = {
     "batch": "`lualoft batch` over 200,000 lines, beside plain RQ",
     "memory": "a worker's memory over a million calls",
     "lua_host": "calls, events, log lines and JSON in a Lua state",
+    "dns": "DNS lookups of scripts, beside dnspython's resolver",
     "instances": "time and memory of loaded scripts",
 }
 

@@ -17,6 +17,7 @@ from dispatcher.protocol.settings import LogSettings, LuaSettings
 from workers.call_log import CallLog
 from workers.instances import Instance, InstanceCache
 from workers.lua.runtime import empty_state
+from workers.lua.time_slice import TimeSlice
 from workers.natives import natives_of
 from workers.script_log import ScriptLog
 from workers.stats import resident_bytes
@@ -35,7 +36,7 @@ _MEBIBYTE: Final = 1024 * 1024
 def run() -> Report:
     """Load a thousand scripts, evict them all, and do the same with bare Lua states."""
     call_log = CallLog(100, 4096, ScriptLog(LogSettings()).write)
-    cache = InstanceCache(COUNT, natives_of(LuaSettings(), call_log), _unload)
+    cache = InstanceCache(COUNT, natives_of(LuaSettings(), call_log), TimeSlice(), _unload)
     packages = [_package(number) for number in range(COUNT)]
 
     def load() -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from dispatcher.protocol.bounded_file import read_bounded
 from dispatcher.protocol.codec import encode_package
-from dispatcher.protocol.errors import ArgumentError, ScriptNotFoundError, ScriptUnreadableError
+from dispatcher.protocol.egress_rule import parse_egress_rule
+from dispatcher.protocol.errors import ArgumentError, ScriptNotFoundError, ScriptUnreadableError, SettingsError
 from dispatcher.protocol.invocation import SCHEMA_VERSION, ScriptPackage
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class Script:
                 raise ArgumentError(f"script {field_name} must be one of {', '.join(allowed)}, not {value!r}")
         if self.max_memory_bytes != 0 and not MIN_MEMORY_BYTES <= self.max_memory_bytes <= MAX_MEMORY_BYTES:
             raise ArgumentError(f"script max_memory_bytes must be 0 or {MIN_MEMORY_BYTES} to {MAX_MEMORY_BYTES}")
+        for entry in self.egress:
+            try:
+                parse_egress_rule(entry, "script egress")
+            except SettingsError as exc:
+                raise ArgumentError(str(exc)) from exc
 
     @classmethod
     def from_file(cls, path: str | Path, options: ScriptSettings | None = None, lua: str = "5.4") -> Script:

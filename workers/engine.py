@@ -10,7 +10,7 @@ import logging
 import time
 from collections import Counter
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.protocol.auth_result import AUTH_HOST
 from dispatcher.protocol.outcome import Outcome, OutcomeKind
@@ -19,10 +19,13 @@ from workers.call_log import CallLog
 from workers.instances import Instance, InstanceCache
 from workers.lua.marshal import MarshalError
 from workers.lua.script_life import ScriptError
+from workers.lua.time_slice import TimeSlice
 from workers.natives import natives_of
 from workers.operations.runner import OperationRunner
 from workers.parking import ParkingLot, Place
+from workers.ready import Finished, Ready
 from workers.tasks import CallTask, LifeTask
+from workers.watch import Watch
 from workers.work import Answer, TakenChunk
 
 if TYPE_CHECKING:
@@ -52,15 +55,11 @@ SLEEP: Final = b"sleep"
 #: Bytes that a call may hand to an operation: a payload, and room for what goes with it.
 MAX_ARGUMENT_BYTES: Final = 32 * 1024 * 1024
 
+#: The operation of a call whose time slice is over (workers/lua/calls.lua); it has no arguments and no results.
+SLICE: Final = b"slice"
+
 #: Place of the operation's name in a PARKED step; its arguments follow.
 _OPERATION: Final = 2
-
-
-class _Finished(NamedTuple):
-    """An operation's results."""
-
-    token: int
-    values: tuple[Any, ...]
 
 
 class _Stop:
@@ -77,6 +76,8 @@ class Engine:
         script_log: ScriptLog,
         catalog: Catalog,
         deliver: Callable[[list[Answer]], None],
+        *,
+        on_stuck: Callable[[], None],
     ) -> None:
         """Set up without running.
 
@@ -86,18 +87,24 @@ class Engine:
             script_log: takes what scripts log.
             catalog: the operations that scripts can wait for.
             deliver: is given answers; must not block.
+            on_stuck: called once if a script does not give way: its call is answered, `run` will never return, and
+                nothing that was not answered runs any more.
         """
         self._settings = settings
         self._deliver = deliver
-        self._inbox: SimpleQueue[TakenChunk | _Finished | _Stop] = SimpleQueue()
+        self._on_stuck = on_stuck
+        self._inbox: SimpleQueue[TakenChunk | Finished | _Stop] = SimpleQueue()
+        self._ready = Ready()
         self._call_log = CallLog(
             settings.max_log_lines,
             settings.max_log_line_bytes,
             script_log.write,
             script_log.debug_filter,
         )
+        self._slice = TimeSlice()
+        self._watch = Watch(self._slice, settings.slice_ms / 1000, self._give_up)
         natives = natives_of(lua, self._call_log, catalog.natives)
-        self._instances = InstanceCache(settings.max_instances, natives, self._unload)
+        self._instances = InstanceCache(settings.max_instances, natives, self._slice, self._unload)
         self._parking = ParkingLot()
         self._operations = OperationRunner(settings.max_operations, catalog, self._operation_ended)
         self._answers: list[Answer] = []
@@ -115,6 +122,11 @@ class Engine:
         """Cap of a call's results."""
         return self._settings.max_result_bytes
 
+    @property
+    def max_cpu_s(self) -> float:
+        """Processor time of a call whose script has no limit of its own."""
+        return self._settings.max_cpu_s
+
     def give(self, chunk: TakenChunk) -> None:
         """Take a chunk to run."""
         self._inbox.put(chunk)
@@ -123,28 +135,70 @@ class Engine:
         """Let `run` return after the chunks that were given before."""
         self._inbox.put(_Stop())
 
+    def abandon(self) -> bool:
+        """Give up a `run` that a script holds up: what it has not answered will not be run. From any thread."""
+        return self._slice.abandon()
+
     def run(self) -> None:
         """Run until `stop`; then unload all scripts."""
-        while True:
-            item = self._next()
-            if isinstance(item, TakenChunk):
-                for invocation in item.invocations:
-                    self._begin(invocation, item)
-            elif isinstance(item, _Finished):
-                self._go_on(self._parking.take(item.token), item.values)
-            elif isinstance(item, _Stop):
-                break
-            self._run_due()
+        self._watch.start()
+        while self._take_in():
+            self._turn()
         self._instances.close()
+        self._watch.stop()
         self._operations.stop()
         self._flush()
+
+    def _take_in(self) -> bool:
+        """Sort in what has arrived; wait for something when nothing can run. Returns False at the end."""
+        item = None if self._ready and self._inbox.empty() else self._next()
+        while item is not None:
+            if isinstance(item, TakenChunk):
+                self._ready.add_chunk(item)
+            elif isinstance(item, Finished):
+                self._ready.add_finished(item)
+            else:
+                return False
+            item = None if self._inbox.empty() else self._inbox.get()
+        return True
+
+    def _next(self) -> TakenChunk | Finished | _Stop | None:
+        if self._inbox.empty():
+            self._flush()
+            self._slice.rest()
+        try:
+            return self._inbox.get(timeout=self._parking.next_wait_s())
+        except Empty:
+            return None
+
+    def _turn(self) -> None:
+        """Run a few of each kind."""
+        self._run_due()
+        for token, values in self._ready.take_finished():
+            self._go_on(self._parking.take(token), values)
+        for invocation, chunk in self._ready.take_fresh():
+            self._begin(invocation, chunk)
+        interrupted = self._ready.take_interrupted()
+        if interrupted is None:
+            return
+        # The slice may last; nobody else's answer waits for it.
+        self._flush()
+        task, coroutine = interrupted
+        self._enter(task)
+        if task.deadline_unix_s <= time.time():
+            task.expire(coroutine)
+        else:
+            task.go_on(coroutine, ())
 
     # What tasks ask for.
 
     def park(self, task: Task, step: Step, state: LuaState) -> None:
         """Run the operation of a PARKED step and go on with the task afterwards."""
-        token = self._parking.enter(task, step[1])
         name = step[_OPERATION]
+        if name == SLICE:
+            self._end_slice(task, step[1])
+            return
+        token = self._parking.enter(task, step[1])
         try:
             # Without its first element the step has the shape of a DONE one.
             args = state.values_of(step[1:], MAX_ARGUMENT_BYTES)
@@ -178,21 +232,40 @@ class Engine:
         if len(self._answers) >= FLUSH_EVERY or now_s - self._oldest_s >= FLUSH_AFTER_S:
             self._flush()
 
-    def _operation_ended(self, token: int, values: tuple[Any, ...]) -> None:
-        self._inbox.put(_Finished(token, values))
+    def left(self, instance: Instance) -> None:
+        """Note that a call has left an instance: another may come in."""
+        if instance.outside:
+            self._ready.add_next(*instance.outside.popleft())
 
-    def _next(self) -> TakenChunk | _Finished | _Stop | None:
-        if self._answers and self._inbox.empty():
-            self._flush()
-        try:
-            return self._inbox.get(timeout=self._parking.next_wait_s())
-        except Empty:
-            return None
+    def _operation_ended(self, token: int, values: tuple[Any, ...]) -> None:
+        self._inbox.put(Finished(token, values))
+
+    def _enter(self, task: Task) -> None:
+        """Note whose step comes."""
+        self._call_log.enter(task)
+        self._slice.enter(task)
+
+    def _end_slice(self, task: Task, coroutine: object) -> None:
+        task.cpu_s += self._watch.spent_s()
+        if task.cpu_s > task.max_cpu_s:
+            task.exceed(coroutine)
+        else:
+            self._ready.add_interrupted(task, coroutine)
+
+    def _give_up(self, number: int) -> bool:
+        """Answer the call of a step that is stuck and end the engine; on the watch's thread, in place of our own."""
+        if not self._slice.abandon(number):
+            return False
+        _log.error("a script does not give way; this worker ends and its other calls run elsewhere")
+        self._slice.task.give_up()
+        self._flush()
+        self._on_stuck()
+        return True
 
     def _go_on(self, place: Place | None, values: tuple[Any, ...]) -> None:
         # None: its deadline came first, and the results are nobody's.
         if place is not None:
-            self._call_log.enter(place.task)
+            self._enter(place.task)
             place.task.go_on(place.coroutine, values)
 
     def _run_due(self) -> None:
@@ -201,7 +274,7 @@ class Engine:
                 self._go_on(place, ())
             else:
                 self._operations.cancel(token)
-                self._call_log.enter(place.task)
+                self._enter(place.task)
                 place.task.expire(place.coroutine)
 
     def _flush(self) -> None:
@@ -225,10 +298,14 @@ class Engine:
         if instance is None:
             error = f"script package {invocation.package_id.hex()[:12]}… is not in Redis"
             self.answer(chunk, Outcome(invocation.id, OutcomeKind.UNAVAILABLE, error=error))
+        elif instance.is_full:
+            instance.outside.append((invocation, chunk))
         elif instance.is_ready:
+            if not invocation.is_idempotent:
+                chunk.begun.add(invocation.id)
             make_task = AuthTask if invocation.host == AUTH_HOST else CallTask
             task = make_task(invocation, chunk, instance, self)
-            self._call_log.enter(task)
+            self._enter(task)
             task.begin()
         elif instance.error:
             self.answer(chunk, Outcome(invocation.id, OutcomeKind.LOAD_ERROR, error=instance.error))
@@ -246,7 +323,7 @@ class Engine:
             instance.end_loading(str(exc))
             return instance
         task = LifeTask(instance.life.init(), instance.state, self, instance.end_loading)
-        self._call_log.enter(task)
+        self._enter(task)
         task.begin()
         return instance
 
@@ -259,5 +336,5 @@ class Engine:
                 _log.error("%s: script_deinit() failed: %s", name, problem)
 
         task = LifeTask(instance.life.deinit(), instance.state, self, ended)
-        self._call_log.enter(task)
+        self._enter(task)
         task.begin()

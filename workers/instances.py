@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.protocol.auth_result import AUTH_HOST
@@ -20,8 +20,10 @@ from workers.lua.script_source import source_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dispatcher.protocol.invocation import ScriptPackage
+    from dispatcher.protocol.invocation import Invocation, ScriptPackage
     from workers.lua.runtime import Native
+    from workers.lua.time_slice import TimeSlice
+    from workers.work import TakenChunk
 
 #: A script that did not load is tried again after this; its callers are told the old error meanwhile.
 RETRY_FAILED_S: Final = 1.0
@@ -54,6 +56,8 @@ class Instance:
         self.call_count = 0
         #: Called once it is ready or has failed.
         self.waiting: list[Callable[[], None]] = []
+        #: Invocations that wait until fewer are inside it.
+        self.outside: deque[tuple[Invocation, TakenChunk]] = deque()
 
     def end_loading(self, error: str) -> None:
         """Note that it is loaded, or why not, and let those go on who wait."""
@@ -63,6 +67,11 @@ class Instance:
         waiting, self.waiting = self.waiting, []
         for go_on in waiting:
             go_on()
+
+    @property
+    def is_full(self) -> bool:
+        """Are as many calls inside it as its script allows?"""
+        return 0 < self.package.max_concurrent <= self.call_count
 
     @property
     def is_idle(self) -> bool:
@@ -80,18 +89,21 @@ class InstanceCache:
     def __init__(
         self,
         max_instances: int,
-        natives: Callable[[str, str], dict[str, Native]],
+        natives: Callable[[ScriptPackage], dict[str, Native]],
+        time_slice: TimeSlice,
         unload: Callable[[Instance], None],
     ) -> None:
         """Set up empty.
 
         Args:
             max_instances: more are evicted as soon as they are idle.
-            natives: what the Lua state of a script (name, dialect) is given; must not refer to the instance.
+            natives: what the Lua state of a script is given; must not refer to the instance.
+            time_slice: makes the calls of all of them give way.
             unload: runs script_deinit of an instance that has left the cache.
         """
         self._max_instances = max_instances
         self._natives = natives
+        self._time_slice = time_slice
         self._unload = unload
         self._instances: OrderedDict[_Key, Instance] = OrderedDict()
         self._evicted_since_trim = 0
@@ -116,10 +128,11 @@ class InstanceCache:
         """Make an instance that is still to be loaded; evicts others past the cap."""
         state = LuaState(
             package.lua,
-            self._natives(package.name, package.dialect),
+            self._natives(package),
             package.max_memory_bytes,
             dialect=package.dialect,
             host_files=HOST_FILES if host == AUTH_HOST else (),
+            time_slice=self._time_slice,
         )
         instance = Instance(package, state)
         self._instances[package_id, host] = instance

@@ -17,12 +17,13 @@ from workers.auth.natives import auth_natives
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from dispatcher.protocol.invocation import ScriptPackage
     from dispatcher.protocol.settings import LuaSettings
     from workers.call_log import CallLog
     from workers.lua.runtime import Native
 
 
-def no_natives(_dialect: str) -> Mapping[str, Native]:
+def no_natives(_package: ScriptPackage) -> Mapping[str, Native]:
     """Natives of a worker whose operations need none."""
     return {}
 
@@ -30,14 +31,14 @@ def no_natives(_dialect: str) -> Mapping[str, Native]:
 def natives_of(
     lua: LuaSettings,
     call_log: CallLog,
-    of_operations: Callable[[str], Mapping[str, Native]] = no_natives,
-) -> Callable[[str, str], dict[str, Native]]:
-    """Return a function that makes the natives of a script of some name and dialect.
+    of_operations: Callable[[ScriptPackage], Mapping[str, Native]] = no_natives,
+) -> Callable[[ScriptPackage], dict[str, Native]]:
+    """Return a function that makes the natives of a script.
 
     Args:
         lua: what scripts may reach.
         call_log: takes what they log.
-        of_operations: makes those that belong to operations (dovecot.http), by dialect, anew for each instance.
+        of_operations: makes those that belong to operations (dovecot.http), anew for each instance.
     """
     # The pool starts its workers without our own variables, so no key of ours is in there.
     providers = standard_providers(os.environb)
@@ -54,9 +55,9 @@ def natives_of(
         "lua_path": lua.path.encode(),
         "var_expand": var_expand,
     }
-    return lambda script_name, dialect: {
+    return lambda package: {
         **shared,
-        **call_log.natives(script_name),
-        **auth_natives(dialect, os.environb, providers),
-        **of_operations(dialect),
+        **call_log.natives(package.name),
+        **auth_natives(package.dialect, os.environb, providers),
+        **of_operations(package),
     }

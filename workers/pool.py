@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync, require_key
-from dispatcher.protocol.handoff import READY_LINE, child_environment, write_settings
+from dispatcher.protocol.handoff import EXIT_STUCK, READY_LINE, child_environment, write_settings
 from dispatcher.protocol.sealing import Seal
 from workers.recovery import Recovery
 from workers.script_log import ScriptLog
@@ -182,7 +182,9 @@ class Pool:
         del self._children[child.slot]
         self._lost.append(child.name)
         lived_s = time.monotonic() - child.started_s
-        backoff_s = self._next_backoff(child.slot, is_healthy=lived_s > HEALTHY_AFTER_S)
+        # A worker that ended because of a script has given everything back itself: its successor need not hold off.
+        is_healthy = lived_s > HEALTHY_AFTER_S or child.process.returncode == EXIT_STUCK
+        backoff_s = self._next_backoff(child.slot, is_healthy=is_healthy)
         self._due_s[child.slot] = time.monotonic() + backoff_s
         _log.error(
             "worker %s ended unexpectedly (%s); a new one starts in %.1f s",

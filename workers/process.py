@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync
 from dispatcher.protocol.errors import LualoftError
-from dispatcher.protocol.handoff import READY_LINE, read_settings, when_parent_ends
+from dispatcher.protocol.handoff import EXIT_STUCK, READY_LINE, read_settings, when_parent_ends
 from dispatcher.protocol.sealing import Seal
 from workers.c_stack import C_STACK_BYTES
 from workers.engine import Engine
@@ -57,6 +57,9 @@ SWITCH_INTERVAL_S: Final = 0.001
 #: Exit code of a worker that failed by its own fault (EX_SOFTWARE of sysexits.h).
 EXIT_BUG: Final = 70
 
+#: Seconds in which the engine ends once nothing is in flight or its grace is over.
+ENGINE_END_S: Final = 1.0
+
 
 class WorkerProcess:
     """The parts of one worker and the order in which they start and stop."""
@@ -83,7 +86,12 @@ class WorkerProcess:
         )
         self._outbox = Outbox(self._redis, seal, self._in_flight, self._finish, settings.redis.max_backoff_s)
         self._engine = Engine(
-            settings.engine, settings.lua, ScriptLog(settings.log), standard_catalog(settings), self._outbox.put
+            settings.engine,
+            settings.lua,
+            ScriptLog(settings.log),
+            standard_catalog(settings),
+            self._outbox.put,
+            on_stuck=self._stop_stuck,
         )
         self._recovery = Recovery(self._redis, seal, settings.dispatch.queue)
         self._stats = StatsWriter(self._redis, name, settings.dispatch.queue, self._engine, self._in_flight)
@@ -94,6 +102,7 @@ class WorkerProcess:
         ]
         self._is_stopping = False
         self._is_orphan = False
+        self._is_stuck = False
         # SimpleQueue: its put may be called in a signal handler, whatever the main thread is doing.
         self._stop_requests: SimpleQueue[None] = SimpleQueue()
         self._is_taking = True
@@ -110,8 +119,13 @@ class WorkerProcess:
         self._is_orphan = True
         self.stop()
 
-    def run(self) -> None:
-        """Register, work until `stop`, drain."""
+    def _stop_stuck(self) -> None:
+        """Stop because a script holds the engine up: no grace for anybody, the others wait already."""
+        self._is_stuck = True
+        self.stop()
+
+    def run(self) -> int:
+        """Register, work until `stop`, drain; returns the exit code."""
         self._persist_in_redis(self._worker.register)
         # Lua 5.1 and LuaJIT notice a C stack overflow late; the engine's thread gets room for it.
         threading.stack_size(C_STACK_BYTES)
@@ -131,6 +145,7 @@ class WorkerProcess:
                 backoff_s = FIRST_BACKOFF_S
         self._is_taking = False
         self._drain()
+        return EXIT_STUCK if self._is_stuck else 0
 
     def _interrupt(self) -> None:
         """Once asked to stop: end the main thread's wait for the next chunk, which it must not do itself.
@@ -173,10 +188,12 @@ class WorkerProcess:
         so that nobody recovers its chunks while it still answers them.
         """
         _log.info("worker %s drains: %d invocations in flight", self._name, self._in_flight.count)
-        is_empty = self._in_flight.wait_below(1, self._settings.pool.grace_s)
-        self._engine.stop()
-        # An engine that is stuck in a script cannot be joined; its calls are given back below.
-        self._threads[0].join(timeout=None if is_empty else 1.0)
+        if not self._is_stuck:
+            is_empty = self._in_flight.wait_below(1, self._settings.pool.grace_s)
+            self._engine.stop()
+            self._threads[0].join(timeout=None if is_empty else ENGINE_END_S)
+            # An engine that is inside a script still: its calls are given back below, it must not go on with them.
+            self._engine.abandon()
         self._outbox.stop()
         self._threads[1].join(timeout=self._settings.redis.socket_timeout_s)
         for chunk in list(self._chunks):
@@ -242,10 +259,10 @@ def main() -> int:
         return exc.exit_code
     signal.signal(signal.SIGTERM, lambda _signal, _frame: process.stop())
     when_parent_ends(parent_in, process.stop_as_orphan)
-    process.run()
+    exit_code = process.run()
     # Daemon threads may be stuck in Lua; the interpreter's own shutdown would wait for their locks.
     logging.shutdown()
-    os._exit(0)
+    os._exit(exit_code)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from workers.intermediate import IntermediateList
 from workers.rq_worker import release_execution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from redis import Redis
     from redis.client import Pipeline
@@ -58,10 +58,14 @@ class Recovery:
 
     def give_back(self, chunk: TakenChunk, worker: ChunkWorker) -> None:
         """Return the unanswered invocations of a chunk whose worker stops in good order. Raises redis errors."""
-        unanswered = [i for i in chunk.invocations if i.id not in chunk.answered]
+        again: list[Invocation] = []
+        lost: list[Invocation] = []
+        for invocation in chunk.invocations:
+            if invocation.id not in chunk.answered:
+                (lost if invocation.id in chunk.begun else again).append(invocation)
         with self._redis.pipeline(transaction=True) as pipeline:
             identifier = worker.release(chunk, pipeline)
-            self._return(pipeline, identifier, chunk.reply_key, unanswered, chunk.attempt)
+            self._return(pipeline, identifier, chunk.reply_key, again, lost, chunk.attempt)
             pipeline.execute()
 
     def recover(self, worker_name: str) -> int:
@@ -106,15 +110,22 @@ class Recovery:
         except (SealError, CodecError) as exc:
             _log.error("dropped chunk %s of a dead worker: %s", identifier, exc)
             return
-        self._return(pipeline, identifier, chunk.reply_key, chunk.invocations, chunk.attempt + 1)
-
-    def _return(
-        self, pipeline: Pipeline, identifier: str, reply_key: str, invocations: Iterable[Invocation], attempt: int
-    ) -> None:
+        attempt = chunk.attempt + 1
         again: list[Invocation] = []
         lost: list[Invocation] = []
-        for invocation in invocations:
+        for invocation in chunk.invocations:
             (again if invocation.is_idempotent and attempt <= MAX_ATTEMPTS else lost).append(invocation)
+        self._return(pipeline, identifier, chunk.reply_key, again, lost, attempt)
+
+    def _return(
+        self,
+        pipeline: Pipeline,
+        identifier: str,
+        reply_key: str,
+        again: Sequence[Invocation],
+        lost: Sequence[Invocation],
+        attempt: int,
+    ) -> None:
         if lost:
             outcomes = [Outcome(i.id, OutcomeKind.WORKER_LOST, error=_why_lost(i, attempt)) for i in lost]
             pipeline.xadd(reply_key, {OUTCOMES_FIELD: self._seal.seal(encode_outcomes(outcomes), reply_key.encode())})

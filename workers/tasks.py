@@ -37,6 +37,10 @@ class Scheduler(Protocol):
     def max_result_bytes(self) -> int:
         """Cap of a call's results."""
 
+    @property
+    def max_cpu_s(self) -> float:
+        """Processor time of a call whose script has no limit of its own."""
+
     def park(self, task: Task, step: Step, state: LuaState) -> None:
         """Run the operation of a PARKED step and go on with the task afterwards."""
 
@@ -49,6 +53,9 @@ class Scheduler(Protocol):
     def answer(self, chunk: TakenChunk, outcome: Outcome) -> None:
         """Deliver an outcome."""
 
+    def left(self, instance: Instance) -> None:
+        """Note that a call has left an instance: another may come in."""
+
 
 class Task(Protocol):
     """Something that goes on after an operation."""
@@ -57,6 +64,12 @@ class Task(Protocol):
     deadline_unix_s: float
     #: Lines that it logged; None while there are none.
     logs: list[LogLine] | None
+    #: Processor time of its time slices so far; a call that waits or ends within its first has none.
+    cpu_s: float
+
+    @property
+    def max_cpu_s(self) -> float:
+        """Processor time after which it is ended."""
 
     def go_on(self, coroutine: object, values: tuple[Any, ...]) -> None:
         """Take the results of the operation."""
@@ -64,11 +77,17 @@ class Task(Protocol):
     def expire(self, coroutine: object) -> None:
         """End: the deadline passed while it was parked."""
 
+    def exceed(self, coroutine: object) -> None:
+        """End: its processor time is used up."""
+
+    def give_up(self) -> None:
+        """End: it is stuck, and its worker ends with it. Called outside the engine's thread."""
+
 
 class CallTask:
     """One invocation inside a ready instance. A host's task (workers/auth) replaces its start and its end."""
 
-    __slots__ = ("_chunk", "_started_unix_s", "deadline_unix_s", "instance", "invocation", "logs", "scheduler")
+    __slots__ = ("_chunk", "_started_unix_s", "cpu_s", "deadline_unix_s", "instance", "invocation", "logs", "scheduler")
 
     def __init__(self, invocation: Invocation, chunk: TakenChunk, instance: Instance, scheduler: Scheduler) -> None:
         self._chunk = chunk
@@ -78,6 +97,12 @@ class CallTask:
         self.scheduler = scheduler
         self.deadline_unix_s = invocation.deadline_unix_s
         self.logs: list[LogLine] | None = None
+        self.cpu_s = 0.0
+
+    @property
+    def max_cpu_s(self) -> float:
+        """Processor time after which it is ended."""
+        return self.instance.package.max_cpu_s or self.scheduler.max_cpu_s
 
     def begin(self) -> None:
         """Call the function."""
@@ -97,6 +122,16 @@ class CallTask:
         """Answer in time; what the operation still brings is thrown away."""
         self.instance.state.cancel(coroutine)
         self.end(OutcomeKind.DEADLINE_EXCEEDED, "the deadline passed while the script waited")
+
+    def exceed(self, coroutine: object) -> None:
+        """Answer; the coroutine is never resumed, so no `pcall` of the script sees it."""
+        self.instance.state.cancel(coroutine)
+        self.end(OutcomeKind.CPU_LIMIT, f"the script used more than its {self.max_cpu_s:g} s of processor time")
+
+    def give_up(self) -> None:
+        """Answer; the coroutine is left where it is."""
+        error = f"the script did not give way after its {self.max_cpu_s:g} s of processor time; its worker was replaced"
+        self.end(OutcomeKind.CPU_LIMIT, error)
 
     def after(self, step: Step) -> None:
         """Act on what a step came to."""
@@ -131,6 +166,7 @@ class CallTask:
     def end(self, kind: OutcomeKind, error: str, values: list[Any] | None = None) -> None:
         """Answer."""
         self.instance.call_count -= 1
+        self.scheduler.left(self.instance)
         queue_ms = max(0.0, (self._started_unix_s - self.invocation.submitted_unix_s) * 1000)
         run_ms = max(0.0, (time.time() - self._started_unix_s) * 1000)
         outcome = Outcome(self.invocation.id, kind, values or [], error, self.logs or [], queue_ms, run_ms)
@@ -168,6 +204,8 @@ class LifeTask:
         self._on_end = on_end
         self.deadline_unix_s = time.time() + LIFE_LIMIT_S
         self.logs: list[LogLine] | None = None
+        self.cpu_s = 0.0
+        self.max_cpu_s = LIFE_LIMIT_S
 
     def begin(self) -> None:
         """Run to the first wait or the end."""
@@ -181,6 +219,15 @@ class LifeTask:
         """Give up."""
         self._steps.close()
         self._on_end(f"it still waited after {LIFE_LIMIT_S:g} s")
+
+    def exceed(self, _coroutine: object) -> None:
+        """Give up."""
+        self._steps.close()
+        self._on_end(f"it used more than {LIFE_LIMIT_S:g} s of processor time")
+
+    def give_up(self) -> None:
+        """Give up; the generator is not closed, as it runs."""
+        self._on_end(f"it did not give way after {LIFE_LIMIT_S:g} s of processor time")
 
     def _advance(self, move: Callable[[], Step]) -> None:
         try:

@@ -27,6 +27,8 @@ class TakenChunk:
     attempt: int = 1
     #: Invocations without an outcome yet.
     left: int = 0
+    #: Ids of those begun that must not run twice.
+    begun: set[int] = field(default_factory=set)
     #: Ids that have their outcome; what is missing here is given back when the worker stops.
     answered: set[int] = field(default_factory=set)
 

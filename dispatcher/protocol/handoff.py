@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: What a child writes to its standard output, once, when it can work.
 READY_LINE: Final = b"ready\n"
 
+#: Exit code of a worker that a script held up: it has given its work back, another one is to start (EX_TEMPFAIL).
+EXIT_STUCK: Final = 75
+
 _LENGTH_BYTES: Final = 4
 
 

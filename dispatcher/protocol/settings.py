@@ -118,6 +118,26 @@ class LuaSettings(Section, frozen=True):
     script_dirs: list[str] = []
 
 
+class DnsSettings(Section, frozen=True):
+    """How host names become addresses."""
+
+    #: Servers, asked in this order; empty: those of /etc/resolv.conf, with its search domains and ndots.
+    servers: list[str] = []
+    #: Domains that are appended to short names.
+    search: list[str] = []
+    #: A name with at least so many dots is asked as it is first.
+    ndots: Annotated[int, Meta(ge=0, le=15)] = 1
+    #: A lookup ends after this, with all its attempts.
+    timeout_s: Seconds = 10.0
+    #: Rounds over all servers within that time.
+    attempts: Annotated[int, Meta(ge=1, le=10)] = 2
+    #: Names whose answers each worker keeps; 0: none.
+    cache_entries: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    #: Bounds of the time for which an answer is kept; the answer itself says how long it holds.
+    cache_min_ttl_s: Annotated[int, Meta(ge=0, le=MAX_DURATION_S)] = 0
+    cache_max_ttl_s: Annotated[int, Meta(ge=0, le=MAX_DURATION_S)] = 3600
+
+
 class LogSettings(Section, frozen=True):
     """What is logged and how it looks."""
 
@@ -181,6 +201,7 @@ class Settings(Section, frozen=True):
     pool: PoolSettings = PoolSettings()
     engine: EngineSettings = EngineSettings()
     lua: LuaSettings = LuaSettings()
+    dns: DnsSettings = DnsSettings()
     log: LogSettings = LogSettings()
     #: Script name -> its settings.
     scripts: dict[str, ScriptSettings] = {}

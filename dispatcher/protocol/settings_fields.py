@@ -21,8 +21,12 @@ ENVIRONMENT_PREFIX: Final = "LUALOFT_"
 CONFIG_VARIABLE: Final = "LUALOFT_CONFIG"
 #: After the name of a secret: the file that holds it.
 FILE_SUFFIX: Final = "_file"
-#: Separates the entries of a list in the environment, as in PATH.
-LIST_SEPARATOR: Final = ":"
+#: Separates the entries of a list of folders in the environment, as in PATH.
+PATH_SEPARATOR: Final = ":"
+#: Separates those of other lists, whose entries may hold a colon.
+LIST_SEPARATOR: Final = ","
+#: Lists of folders.
+FOLDER_LISTS: Final = frozenset({"lua.script_dirs"})
 
 _WORDS: Final = MappingProxyType(
     {
@@ -78,6 +82,13 @@ def field_type(key: str) -> object:
 def is_list(kind: object) -> bool:
     """Tell whether a field's type is a list."""
     return isinstance(inspect.type_info(kind), inspect.ListType)
+
+
+def split_list(key: str, text: str) -> list[str]:
+    """Return the entries of a list that a source gives as one text."""
+    if key in FOLDER_LISTS:
+        return text.split(PATH_SEPARATOR)
+    return [entry.strip() for entry in text.split(LIST_SEPARATOR)]
 
 
 def describe_allowed(kind: object) -> str:

@@ -13,6 +13,8 @@ from typing import Final, cast
 import msgspec
 
 from dispatcher.protocol.bounded_file import read_bounded
+from dispatcher.protocol.dns_address import parse_dns_server
+from dispatcher.protocol.egress_rule import parse_egress_rule
 from dispatcher.protocol.errors import SettingsError
 from dispatcher.protocol.key_text import decode_keys
 from dispatcher.protocol.redis_address import parse_redis_url
@@ -21,10 +23,10 @@ from dispatcher.protocol.settings import MIN_MEMORY_CAP_BYTES, Settings, convert
 from dispatcher.protocol.settings_fields import (
     CONFIG_VARIABLE,
     FIELDS,
-    LIST_SEPARATOR,
     describe_allowed,
     field_type,
     is_list,
+    split_list,
 )
 from dispatcher.protocol.settings_layer import Entry, from_environment, from_flags, from_toml
 
@@ -35,6 +37,7 @@ DEFAULT_SOURCE: Final = "default"
 _ORDERED: Final = (
     ("dispatch.max_invocation_bytes", "dispatch.max_chunk_bytes"),
     ("pool.respawn_min_s", "pool.respawn_max_s"),
+    ("dns.cache_min_ttl_s", "dns.cache_max_ttl_s"),
 )
 #: The longest file of keys.
 MAX_KEY_FILE_BYTES: Final = 64 * 1024
@@ -95,12 +98,13 @@ def _checked(entry: Entry) -> object:
     _check_text(entry, entry.file_path or entry.value)
     value = _read_secret(entry) if entry.file_path else entry.value
     if entry.is_text and isinstance(value, str) and is_list(kind):
-        value = value.split(LIST_SEPARATOR)
+        value = split_list(entry.key, value)
     try:
         converted = value if isinstance(value, Secret) else convert_value(value, kind, is_text=entry.is_text)
         if isinstance(converted, Secret) and converted:
             _check_secret(entry.key, converted)
         _check_memory_cap(entry.key, converted)
+        _check_addresses(entry.key, converted)
     except msgspec.ValidationError:
         # `from None`: the library's words add nothing to ours.
         raise SettingsError(
@@ -140,6 +144,15 @@ def _check_text(entry: Entry, value: object) -> None:
 def _check_memory_cap(key: str, value: object) -> None:
     if key.startswith("scripts.") and key.endswith(".max_memory_bytes") and 0 < cast(int, value) < MIN_MEMORY_CAP_BYTES:
         raise SettingsError(key, f"{value} is not allowed", allowed=describe_allowed(field_type(key)))
+
+
+def _check_addresses(key: str, value: object) -> None:
+    if key == "dns.servers":
+        for text in cast("list[str]", value):
+            parse_dns_server(text)
+    elif key.startswith("scripts.") and key.endswith(".egress"):
+        for text in cast("list[str]", value):
+            parse_egress_rule(text, key)
 
 
 def _check_secret(key: str, secret: Secret) -> None:

@@ -21,6 +21,7 @@ from workers.auth.task import AuthTask
 from workers.call_log import CallLog
 from workers.instances import InstanceCache
 from workers.log_sink import text_lines
+from workers.lua.time_slice import TimeSlice
 from workers.natives import natives_of
 from workers.operations.catalog import standard_catalog
 
@@ -102,11 +103,14 @@ class InlineScheduler:
     def answer(self, _chunk, outcome):
         self.outcomes.append(outcome)
 
+    def left(self, _instance):
+        pass
+
 
 def run(case: AuthCase, dialect: str, version: str) -> Seen:
     """Run a case in a new instance."""
     scheduler = InlineScheduler()
-    cache = InstanceCache(10, natives_of(LuaSettings(), scheduler.call_log), lambda _instance: None)
+    cache = InstanceCache(10, natives_of(LuaSettings(), scheduler.call_log), TimeSlice(), lambda _instance: None)
     package = ScriptPackage(SCHEMA_VERSION, "t1.lua", "file", case.source, dialect, version, {}, 0)
     instance = cache.add(b"p", package, AUTH_HOST)
     instance.life.load()

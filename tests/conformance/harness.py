@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from workers.lua.script_life import ScriptError, ScriptLife, call_failure, no_fu
 from workers.lua.script_source import source_of
 
 CASES_DIR = Path(__file__).parent / "cases"
+#: Operation -> a function that runs it and returns its results.
+Operations = Mapping[bytes, Callable[..., tuple[Any, ...]]]
 ALL_LUAS = ("5.1", "5.3", "5.4", "5.5", "luajit")
 LIMIT_BYTES = 1 << 20
 
@@ -99,7 +102,7 @@ def load_cases() -> list[tuple[str, Case]]:
     return found
 
 
-def run(case: Case, version: str) -> Seen:
+def run(case: Case, version: str, operations: Operations) -> Seen:
     """Run a case from load to deinit."""
     seen = Seen(http=Http(case.answers))
     source = source_of(case.name, case.origin, case.source)
@@ -116,7 +119,7 @@ def run(case: Case, version: str) -> Seen:
     except ScriptError as exc:
         seen.init_error = _first_line(str(exc))
     else:
-        _call(state, case, seen)
+        _call(state, case, seen, operations)
     _drive(life.deinit(), seen)
     return seen
 
@@ -125,9 +128,9 @@ def shown_records(seen: Seen) -> list[dict[str, Any]]:
     return [json.loads(json_line(record)) for record in seen.records]
 
 
-def _call(state: LuaState, case: Case, seen: Seen) -> None:
-    args = [value.encode() if isinstance(value, str) else value for value in case.args]
-    step = _finish(state, state.start(case.call.encode(), args), seen)
+def _call(state: LuaState, case: Case, seen: Seen, operations: Operations) -> None:
+    args = [_bytes(value) for value in case.args]
+    step = _finish(state, state.start(case.call.encode(), args), {**operations, HTTP_SUBMIT: seen.http.answer})
     if step[0] == StepKind.NO_FUNCTION:
         seen.failure = no_function(case.call)
     elif step[0] == StepKind.FAILED:
@@ -138,22 +141,21 @@ def _call(state: LuaState, case: Case, seen: Seen) -> None:
         seen.values = [_text(value) for value in state.values_of(step, LIMIT_BYTES)]
 
 
-def _finish(state: LuaState, step: Any, seen: Seen) -> Any:
+def _finish(state: LuaState, step: Any, operations: Operations) -> Any:
+    """Run every operation; one that is not known answers with its own arguments."""
     while step[0] == StepKind.PARKED:
-        step = state.resume(step[1], _results(step, seen))
+        operation = operations.get(step[2])
+        step = state.resume(step[1], operation(*step[3:]) if operation else step[3:])
     return step
 
 
-def _results(step: Any, seen: Seen) -> Any:
-    """Answer an HTTP request with the case's answer, every other operation with its own arguments."""
-    return seen.http.answer(*step[3:]) if step[2] == HTTP_SUBMIT else step[3:]
-
-
 def _drive(steps: Any, seen: Seen) -> None:
+    """Answer HTTP requests with the case's answers, every other operation with its own arguments."""
     values = None
     try:
         while True:
-            values = _results(steps.send(values), seen)
+            step = steps.send(values)
+            values = seen.http.answer(*step[3:]) if step[2] == HTTP_SUBMIT else step[3:]
     except StopIteration:
         return
 
@@ -215,6 +217,14 @@ def _case(record: dict[str, Any]) -> Case:
 def _frozen(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(None if one == {"nil": True} else one for one in value)
+    return value
+
+
+def _bytes(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, dict):
+        return {_bytes(key): _bytes(one) for key, one in value.items()}
     return value
 
 

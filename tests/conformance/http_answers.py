@@ -7,6 +7,7 @@ from typing import Any
 
 from dispatcher.protocol.secret import Secret
 from workers.http.message import Request, Response, Stats
+from workers.http.network import Network
 from workers.http.operation import answer_of, request_of
 from workers.http.registry import ClientRegistry
 from workers.http.settings import ClientSettings
@@ -35,7 +36,7 @@ class Http:
     def opened_parts(self, expected: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
         return _parts([_shown_settings(settings) for settings in self.settings], expected)
 
-    def _opened(self, settings: ClientSettings) -> Any:
+    def _opened(self, settings: ClientSettings, _network: Network) -> Any:
         self.settings.append(settings)
         return _Idle()
 

@@ -34,8 +34,8 @@ def _typed(values: object) -> object:
 
 
 @pytest.mark.parametrize(("case", "version"), RUNS)
-def test_case(case: Case, version: str):
-    seen = run(case, version)
+def test_case(case: Case, version: str, operations):
+    seen = run(case, version, operations)
     assert case.load_error == seen.load_error
     assert case.init_error == seen.init_error
     if case.failure:

@@ -9,7 +9,7 @@ from dispatcher.embedded import EmbeddedServer
 from dispatcher.local_pool import LocalPool
 from dispatcher.protocol.sealing import generate_key
 from dispatcher.protocol.secret import Secret
-from dispatcher.protocol.settings import PoolSettings, RedisSettings, Settings
+from dispatcher.protocol.settings import EngineSettings, PoolSettings, RedisSettings, Settings
 
 
 @pytest.fixture(scope="session")
@@ -41,4 +41,6 @@ def own() -> Iterator[Settings]:
             key=Secret(generate_key()),
             redis=RedisSettings(url=Secret(server.url)),
             pool=PoolSettings(workers=1, grace_s=5.0),
+            # Some of its calls compute until the test has seen enough.
+            engine=EngineSettings(max_cpu_s=60.0),
         )

@@ -1,6 +1,7 @@
 """What goes wrong around a call, and that it still ends as it should."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -42,6 +43,10 @@ SCRIPT = Script.from_stream(
     function wait_for(started, path) touch(started) while not exists(path) do end return "done" end
     """,
 )
+
+
+#: One call at a time: the others wait outside.
+SERIAL_SCRIPT = dataclasses.replace(SCRIPT, name="serial trouble", max_concurrent=1)
 
 
 def children_of(pid):
@@ -123,12 +128,12 @@ def test_call_that_kills_its_worker_twice_ends_as_worker_lost(own, tmp_path):
         assert "died 2 times" in outcome.error
 
 
-def test_call_past_its_deadline_in_the_queue_is_not_run_and_counted(own, tmp_path):
+def test_call_past_its_deadline_before_it_began_is_not_run_and_counted(own, tmp_path):
     started, go_on, ran = tmp_path / "started", tmp_path / "go on", tmp_path / "ran"
     with LocalPool(own), Dispatcher(own) as dispatcher:
-        busy = dispatcher.submit(SCRIPT, "wait_for", [str(started), str(go_on)], deadline_s=30)
+        busy = dispatcher.submit(SERIAL_SCRIPT, "wait_for", [str(started), str(go_on)], deadline_s=30)
         wait_until(started.exists)
-        late = dispatcher.call(SCRIPT, "wait_for", str(ran), str(go_on), deadline_s=0.1)
+        late = dispatcher.call(SERIAL_SCRIPT, "wait_for", str(ran), str(go_on), deadline_s=0.1)
         go_on.touch()
         assert [b"done"] == busy.result(timeout=20).values
         assert OutcomeKind.DEADLINE_EXCEEDED is late.kind

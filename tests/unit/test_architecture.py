@@ -19,6 +19,7 @@ IMPORTERS = {
     "click": ("dispatcher.cli.*", "workers.cli.*"),
     # Its second place: Dovecot's %{encrypt} and %{decrypt}.
     "cryptography": ("dispatcher.protocol.sealing", "workers.api.var_expand.cipher"),
+    "dns": ("workers.dns.message",),
     "lupa": ("workers.lua.runtime",),
     # The types that cross processes are msgspec's, so the whole protocol is its place.
     # Beside it, batch files are read and written with its JSON: a fifth of the standard library's time.
@@ -42,6 +43,7 @@ FORBIDDEN = (
     ("workers.dict.*", "workers.lua.*", ()),
     ("workers.lua.*", "workers.dict.*", ()),
     ("workers.passwords.*", "workers.lua.*", ()),
+    ("workers.dns.*", "workers.lua.*", ()),
 )
 
 

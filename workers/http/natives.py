@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workers.http import options_23, options_24
+from workers.http.network import Network
 from workers.http.operation import MAX_PAYLOAD_BYTES
 from workers.http.options_24 import OptionError
 from workers.http.url import UrlError, parse_url
@@ -24,9 +25,15 @@ if TYPE_CHECKING:
 Native = Callable[..., object] | bool | int | bytes
 
 
-def http_natives(registry: ClientRegistry, dialect: str) -> dict[str, Native]:
-    """Make the natives of an instance: `http_open`, `http_close`, `http_option`, `http_url`, and constants."""
-    clients = InstanceClients(registry, is_23=dialect == "2.3")
+def http_natives(registry: ClientRegistry, dialect: str, network: Network | None = None) -> dict[str, Native]:
+    """Make the natives of an instance: `http_open`, `http_close`, `http_option`, `http_url`, and constants.
+
+    Args:
+        registry: the worker's clients.
+        dialect: the script's.
+        network: where its requests may go; None: anywhere, with the system's resolver.
+    """
+    clients = InstanceClients(registry, network or Network(), is_23=dialect == "2.3")
     return {
         "http_is_23": dialect == "2.3",
         "http_option_names": ",".join(options_23.OPTIONS).encode(),
@@ -41,8 +48,9 @@ def http_natives(registry: ClientRegistry, dialect: str) -> dict[str, Native]:
 class InstanceClients:
     """The clients that one instance has opened."""
 
-    def __init__(self, registry: ClientRegistry, *, is_23: bool) -> None:
+    def __init__(self, registry: ClientRegistry, network: Network, *, is_23: bool) -> None:
         self._registry = registry
+        self._network = network
         self._is_23 = is_23
         self._ids: set[int] = set()
         # A script whose state goes without its finalisers having run leaves nothing open.
@@ -76,7 +84,7 @@ class InstanceClients:
             settings = settings_of(_triples(packed))
         except OptionError as exc:
             return None, str(exc).encode("latin-1")
-        client_id = self._registry.open(settings)
+        client_id = self._registry.open(settings, self._network)
         self._ids.add(client_id)
         return client_id, settings.debug
 

@@ -15,7 +15,7 @@ from workers.http.message import Request, Response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workers.http.network import Cancellation
+    from workers.http.network import Cancellation, Network
     from workers.http.settings import ClientSettings
 
 
@@ -32,7 +32,7 @@ class Client(Protocol):
 class ClientRegistry:
     """The clients of all instances of a worker. Any thread may call it."""
 
-    def __init__(self, make: Callable[[ClientSettings], Client]) -> None:
+    def __init__(self, make: Callable[[ClientSettings, Network], Client]) -> None:
         """Set up empty.
 
         Args:
@@ -46,10 +46,10 @@ class ClientRegistry:
     def __len__(self) -> int:
         return len(self._clients)
 
-    def open(self, settings: ClientSettings) -> int:
-        """Make a client; returns its id."""
+    def open(self, settings: ClientSettings, network: Network) -> int:
+        """Make a client that goes where the network lets it; returns its id."""
         client_id = next(self._ids)
-        self._clients[client_id] = (self._make(settings), settings)
+        self._clients[client_id] = (self._make(settings, network), settings)
         return client_id
 
     def close(self, client_id: int) -> None:

@@ -7,8 +7,10 @@ local host = ...
 local raw = host.raw
 local create, resume_raw, status, yield, close = raw.create, raw.resume, raw.status, raw.yield, raw.close
 local traceback, pcall = raw.traceback, raw.pcall
-local error, rawequal, rawget, select, type, collectgarbage, tostring =
-   error, rawequal, rawget, select, type, collectgarbage, tostring
+local error, rawequal, rawget, select, setmetatable, type, collectgarbage, tostring =
+   error, rawequal, rawget, select, setmetatable, type, collectgarbage, tostring
+local format = string.format
+local running, was_preempted = host.native.running, host.native.was_preempted
 local globals = _G
 local is_restricted = host.native.profile == "restricted"
 local DONE, FAILED, NO_FUNCTION, PARKED = host.DONE, host.FAILED, host.NO_FUNCTION, host.PARKED
@@ -25,6 +27,42 @@ host.REFUSE = REFUSE
 -- pending.record is the passthrough event that nobody has logged yet (workers/api/passthrough.lua).
 local pending = {}
 host.pending = pending
+
+-- Coroutines of the script's that are inside one another now (coroutines.lua).
+local nesting = { depth = 0 }
+host.nesting = nesting
+
+------------------------------------------------------------------------------------------------------------
+-- Time slices (workers/lua/time_slice.py)
+
+-- The operation of a call that was interrupted: the engine resumes it, without any results, when its turn comes.
+local SLICE = "slice"
+host.SLICE = SLICE
+
+-- Interrupted call -> the passthrough event that it had begun.
+local held_passthrough = setmetatable({}, { __mode = "k" })
+
+-- The address of a coroutine as text that ends in 0x…; Lua 5.3 has no %p, and debugging.lua keeps its tostring honest.
+local address_of = pcall(format, "%p", pending) and function(co)
+   return format("%p", co)
+end or tostring
+host.address_of = address_of
+
+local function enter(co)
+   nesting.depth = 0
+   if running then
+      running(address_of(co))
+      local record = held_passthrough[co]
+      if record then
+         held_passthrough[co], pending.record = nil, record
+      end
+   end
+end
+
+local function interrupted(co)
+   held_passthrough[co], pending.record = pending.record, nil
+   return PARKED, co, SLICE
+end
 
 ------------------------------------------------------------------------------------------------------------
 -- Waiting
@@ -123,11 +161,15 @@ end
 
 -- A function without results still passes one nil to `step`; this keeps the count honest.
 local function first_step(co, ok, ...)
-   if ok and select("#", ...) == 0 and status(co) == "dead" then
-      if pending.record then
-         host.abort_passthrough()
+   if ok and select("#", ...) == 0 then
+      if status(co) == "dead" then
+         if pending.record then
+            host.abort_passthrough()
+         end
+         return DONE, 0
+      elseif was_preempted and was_preempted() then
+         return interrupted(co)
       end
-      return DONE, 0
    end
    return step(co, ok, ...)
 end
@@ -138,10 +180,12 @@ function host.start(name, ...)
       return NO_FUNCTION, 0
    end
    local co = create(fn)
+   enter(co)
    return first_step(co, resume_raw(co, ...))
 end
 
 function host.resume(co, ...)
+   enter(co)
    return first_step(co, resume_raw(co, ...))
 end
 
@@ -176,5 +220,6 @@ end
 function host.start_main()
    local co = create(main_chunk)
    main_chunk = nil
+   enter(co)
    return first_step(co, resume_raw(co))
 end

@@ -8,12 +8,12 @@ local host = ...
 local raw, coroutine = host.raw, rawget(_G, "coroutine")
 local create_raw, resume_raw, yield_raw, status_raw, running_raw, close_raw, isyieldable =
    raw.create, raw.resume, raw.yield, raw.status, raw.running, raw.close, raw.isyieldable
-local error, rawequal, setmetatable, type = error, rawequal, setmetatable, type
-local PARK, REFUSE = host.PARK, host.REFUSE
+local error, rawequal, select, setmetatable, type = error, rawequal, select, setmetatable, type
+local PARK, REFUSE, SLICE, nesting = host.PARK, host.REFUSE, host.SLICE, host.nesting
+local arm, was_preempted = host.native.arm, host.native.was_preempted
 
 -- Nested resumes: Lua 5.1 and LuaJIT do not count them and would run out of C stack. Below Lua's own limit of 200.
 local MAX_DEPTH = 190
-local depth = 0
 
 -- Coroutines that the script made; the others are the host's own, and a raw yield in them would never be answered.
 local made = setmetatable({}, { __mode = "k" })
@@ -29,8 +29,20 @@ local function go_on(co, ...)
    return enter(co, ...)
 end
 
+-- The end of a time slice in `co`: up to the engine, and on when its turn comes; at once where Lua cannot yield.
+local function give_way(co)
+   if not isyieldable() then
+      return enter(co)
+   end
+   waiting[co] = true
+   return go_on(co, yield_raw(PARK, SLICE))
+end
+
 local function leave(co, ok, ...)
-   depth = depth - 1
+   nesting.depth = nesting.depth - 1
+   if ok and was_preempted and select("#", ...) == 0 and status_raw(co) == "suspended" and was_preempted() then
+      return give_way(co)
+   end
    if not ok or not rawequal((...), PARK) then
       return ok, ...
    end
@@ -43,10 +55,10 @@ end
 
 -- Resumes `co` until it returns, fails or yields to the script; returns what coroutine.resume would.
 function enter(co, ...)
-   if depth >= MAX_DEPTH then
+   if nesting.depth >= MAX_DEPTH then
       return false, "C stack overflow"
    end
-   depth = depth + 1
+   nesting.depth = nesting.depth + 1
    return leave(co, resume_raw(co, ...))
 end
 host.enter_coroutine = enter
@@ -57,11 +69,26 @@ local function check_coroutine(co)
    end
 end
 
+-- Makes the script's coroutines where time slices exist: what is made inside an armed coroutine is armed too.
+local make = create_raw
+if arm then
+   local maker = create_raw(function(fn)
+      while true do
+         fn = yield_raw(create_raw(fn))
+      end
+   end)
+   arm(host.address_of(maker))
+   function make(fn)
+      local _, co = resume_raw(maker, fn)
+      return co
+   end
+end
+
 local function create(fn)
    if type(fn) ~= "function" then
       host.bad_argument(1, "function expected")
    end
-   local co = create_raw(fn)
+   local co = make(fn)
    made[co] = true
    return co
 end

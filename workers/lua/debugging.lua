@@ -89,7 +89,8 @@ function debug.getmetatable(value)
 end
 
 function debug.setmetatable(value, metatable)
-   if rawequal(getmetatable(value), python_metatable) then
+   -- A coroutine's: calls.lua believes what tostring says of one.
+   if rawequal(getmetatable(value), python_metatable) or type(value) == "thread" then
       error("cannot change a protected metatable", 2)
    end
    return setmetatable(value, metatable)

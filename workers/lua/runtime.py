@@ -18,6 +18,7 @@ from workers.api.dialects import DIALECTS
 from workers.api.native import NATIVES
 from workers.lua.c_modules import open_to_c_modules, opened_version, search_paths
 from workers.lua.marshal import from_lua, is_plain
+from workers.lua.time_slice import TimeSlice
 from workers.lua.versions import LUA_MODULES
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ API_FILES: Final = (
     "event_methods.lua",
     "event.lua",
     "passthrough.lua",
+    "objects.lua",
+    "dns.lua",
     "auth_constants.lua",
     "http_object.lua",
     "http_event.lua",
@@ -100,6 +103,7 @@ class LuaState:
         *,
         dialect: str = "2.4",
         host_files: tuple[tuple[str, str], ...] = (),
+        time_slice: TimeSlice | None = None,
     ) -> None:
         """Make the state and run all Lua files of ours in it.
 
@@ -114,9 +118,14 @@ class LuaState:
             max_memory_bytes: cap of the state's memory; 0 means none.
             dialect: a key of `DIALECTS`.
             host_files: (package, file) of further Lua files, run like those of `API_FILES` before the script.
+            time_slice: makes calls give way; None: they run to their next wait or end.
         """
-        natives = {**natives, **_c_module_natives(version, is_wanted=bool(natives.get("c_modules")))}
         module = _lua_module(version)
+        natives = {**natives, **_c_module_natives(version, is_wanted=bool(natives.get("c_modules")))}
+        # Without one there is nobody to ask; only what `_guarded` notes is wanted then.
+        self._time_slice = time_slice or TimeSlice()
+        if time_slice:
+            natives.update(time_slice.natives(module, version))
         self._module = module
         self._max_memory_bytes = max_memory_bytes
         # 0 keeps the cap switchable; lupa cannot set one on a state made with None.
@@ -141,6 +150,7 @@ class LuaState:
         host[b"finish"]()
         del self._load, self._dump
         self._start = host[b"start"]
+        self._start_with_objects = host[b"start_with_objects"]
         self._resume = host[b"resume"]
         self._cancel = host[b"cancel"]
         self._compile = host[b"compile"]
@@ -164,13 +174,16 @@ class LuaState:
 
         Args:
             function: its name in `_G`, looked up without metamethods.
-            args: normalised values (see `dispatcher.protocol.invocation`).
+            args: normalised values (see `dispatcher.protocol.invocation`); one like {b"$dns": True} becomes an object
+                of the host (workers/api/objects.lua).
         """
+        start = self._start
         for arg in args:
             if not is_plain(arg):
+                start = self._start_with_objects if any(map(_is_object, args)) else start
                 args = [arg if is_plain(arg) else self._to_lua(arg) for arg in args]
                 break
-        return self._guarded(self._start, (function, *args))
+        return self._guarded(start, (function, *args))
 
     def resume(self, coroutine: object, values: tuple[Any, ...]) -> Step:
         """Go on with a parked coroutine; its operation returns `values`."""
@@ -252,12 +265,14 @@ class LuaState:
     def _guarded(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Step:
         # The prelude catches every error of script code; what still arrives here is Lua running out of memory in
         # the prelude itself, or a value that lupa cannot hand over.
+        self._time_slice.is_inside = True
         try:
             step: Step = function(*args)
         except (self._module.LuaError, OverflowError) as exc:
             if self._max_memory_bytes:
                 self.set_memory_cap(0)
-            return (StepKind.FAILED, str(exc).encode())
+            step = (StepKind.FAILED, str(exc).encode())
+        self._time_slice.leave()
         return step
 
     def _run_file(self, package: str, name: str, argument: object) -> Any:  # noqa: ANN401 - a Lua value
@@ -292,6 +307,14 @@ def text_from_lua(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return str(value)
+
+
+def _is_object(arg: object) -> bool:
+    """Does an argument stand for an object of the host?"""
+    if not isinstance(arg, dict) or len(arg) != 1:
+        return False
+    (key,) = arg
+    return isinstance(key, bytes) and key.startswith(b"$")
 
 
 def _as_plain_log(log: Native) -> Native:

@@ -11,17 +11,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workers.auth.password_check import PASSWORD_VERIFY, RETURNED_PASSWORD, check_returned
+from workers.dns.resolver import Resolver
+from workers.egress import Egress
 from workers.http.client import HttpClient
 from workers.http.natives import http_natives
+from workers.http.network import Network
 from workers.http.operation import HTTP_SUBMIT, http_submit
 from workers.http.registry import ClientRegistry
 from workers.natives import no_natives
+from workers.operations.dns_lookup import dns_lookup
 from workers.operations.http_exchange import Exchanges, http_exchange
 from workers.operations.loop_thread import LoopThread
 from workers.operations.operation import Blocking, Operation
 from workers.passwords.check import blocking_verify
 
 if TYPE_CHECKING:
+    from dispatcher.protocol.invocation import ScriptPackage
     from dispatcher.protocol.settings import Settings
     from workers.lua.runtime import Native
 
@@ -33,23 +38,41 @@ class Catalog:
     operations: Mapping[bytes, Operation]
     #: Where the asynchronous ones run; blocking ones may ask it for results.
     loop: LoopThread = field(default_factory=LoopThread)
-    #: What scripts of a dialect use the operations with; made anew for each instance.
-    natives: Callable[[str], Mapping[str, Native]] = no_natives
+    #: What a script uses the operations with; made anew for each instance.
+    natives: Callable[[ScriptPackage], Mapping[str, Native]] = no_natives
     #: Run on the loop when the worker ends, if the loop ever started.
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()
 
 
-def standard_catalog(settings: Settings) -> Catalog:  # noqa: ARG001 - the first user comes with DNS
+def standard_catalog(settings: Settings) -> Catalog:
     """Make the operations of a worker."""
     loop = LoopThread()
+    resolver = Resolver(settings.dns, loop)
     http_clients = ClientRegistry(HttpClient)
+
+    def natives(package: ScriptPackage) -> Mapping[str, Native]:
+        return http_natives(http_clients, package.dialect, network_of(package, resolver))
+
     return Catalog(
         operations={
+            b"dns_lookup": dns_lookup(resolver),
             b"http_exchange": Blocking(http_exchange(Exchanges()), takes_token=True),
             PASSWORD_VERIFY: Blocking(blocking_verify),
             RETURNED_PASSWORD: Blocking(check_returned),
             HTTP_SUBMIT: Blocking(http_submit(http_clients), takes_token=True),
         },
         loop=loop,
-        natives=lambda dialect: http_natives(http_clients, dialect),
+        natives=natives,
+        closers=(resolver.close,),
+    )
+
+
+def network_of(package: ScriptPackage, resolver: Resolver) -> Network:
+    """Say where a script's requests may go and how names are looked up for them."""
+    egress = Egress(package.name, package.egress)
+    return Network(
+        resolve=resolver.addresses,
+        check_host=egress.check_host,
+        check_address=egress.check_address,
+        is_restricted=not egress.is_open,
     )

@@ -12,6 +12,7 @@ from dispatcher.protocol.settings import LuaSettings
 from workers.auth.task import AuthTask
 from workers.call_log import CallLog
 from workers.instances import Instance, InstanceCache
+from workers.lua.time_slice import TimeSlice
 from workers.natives import natives_of
 
 
@@ -37,6 +38,9 @@ class HoldingScheduler:
     def answer(self, _chunk, outcome):
         self.outcomes.append(outcome)
 
+    def left(self, _instance):
+        pass
+
     @property
     def result(self) -> AuthResult:
         return AuthResult.from_value(self.outcomes[-1].values[0])
@@ -44,7 +48,7 @@ class HoldingScheduler:
 
 def instance_of(source: str, *, dialect: str = "2.4", lua: str = "5.4", max_memory_bytes: int = 0) -> Instance:
     call_log = CallLog(100, 4096, lambda _record, _name: None)
-    cache = InstanceCache(10, natives_of(LuaSettings(), call_log), lambda _instance: None)
+    cache = InstanceCache(10, natives_of(LuaSettings(), call_log), TimeSlice(), lambda _instance: None)
     package = ScriptPackage(SCHEMA_VERSION, "t1.lua", "file", source.encode(), dialect, lua, {}, max_memory_bytes)
     instance = cache.add(b"p", package, AUTH_HOST)
     instance.life.load()

@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from dispatcher.catalog import Catalog, Script
-from dispatcher.protocol.errors import ScriptNotFoundError, ScriptUnreadableError
+from dispatcher.protocol.errors import ArgumentError, ScriptNotFoundError, ScriptUnreadableError
 from dispatcher.protocol.settings import LuaSettings, ScriptSettings, Settings
 
 
@@ -77,3 +77,8 @@ def test_repr_shows_no_source_and_no_setting():
     script = Script.from_string("local k = 's3cret'", ScriptSettings(settings={"token": "t0ken"}))
     assert "s3cret" not in repr(script)
     assert "t0ken" not in repr(script)
+
+
+def test_bad_egress_entry_of_a_script_is_named():
+    with pytest.raises(ArgumentError, match="script egress: 'http://x' is not allowed"):
+        Script.from_string("return 1", ScriptSettings(egress=["example.org", "http://x"]))

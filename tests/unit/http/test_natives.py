@@ -30,7 +30,7 @@ def closed():
 
 @pytest.fixture
 def registry(closed):
-    return ClientRegistry(lambda _settings: Quiet(closed))
+    return ClientRegistry(lambda _settings, _network: Quiet(closed))
 
 
 def state_of(version, registry, script, dialect="2.4"):

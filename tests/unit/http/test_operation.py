@@ -6,7 +6,7 @@ import pytest
 
 from workers.http.failure import ABORTED, CONNECT_FAILED
 from workers.http.message import Request, Response, Stats
-from workers.http.network import Cancel
+from workers.http.network import Cancel, Network
 from workers.http.operation import answer_of, http_submit, request_of
 from workers.http.options_24 import settings_of
 from workers.http.registry import ClientRegistry
@@ -44,7 +44,7 @@ def recorders():
 
 @pytest.fixture
 def registry(recorders):
-    def make(settings):
+    def make(settings, _network):
         recorders.append(Recorder(settings))
         return recorders[-1]
 
@@ -93,8 +93,8 @@ def test_texts_of_an_answer_end_at_a_nul():
 
 def test_request_goes_through_its_client(registry, recorders):
     submit = http_submit(registry)
-    registry.open(settings_of([]))
-    client_id = registry.open(settings_of([]))
+    registry.open(settings_of([]), Network())
+    client_id = registry.open(settings_of([]), Network())
     answer = submit(CancelToken(), client_id, b"GET", b"http://h/x", b"", b"", None, NO_SYNC)
     assert answer[0] == 200
     assert [[], [(Request(method=b"GET", url=URL), None)]] == [recorder.requests for recorder in recorders]
@@ -102,21 +102,21 @@ def test_request_goes_through_its_client(registry, recorders):
 
 def test_cancelled_call_cancels_its_request(registry, recorders):
     token = CancelToken()
-    client_id = registry.open(settings_of([]))
+    client_id = registry.open(settings_of([]), Network())
     http_submit(registry)(token, client_id, b"GET", b"http://h/x", b"", b"", None, NO_SYNC)
     token.cancel()
     assert [Request(method=b"GET", url=URL)] == recorders[0].cancels
 
 
 def test_closed_client_answers_that_it_aborted(registry, recorders):
-    client_id = registry.open(settings_of([]))
+    client_id = registry.open(settings_of([]), Network())
     registry.close(client_id)
     response = registry.submit(client_id, Request(method=b"GET", url=URL), Cancel())
     assert (ABORTED, b"Aborted", []) == (response.status, response.reason, recorders[0].requests)
 
 
 def test_client_is_closed_once(registry, recorders):
-    client_id = registry.open(settings_of([]))
+    client_id = registry.open(settings_of([]), Network())
     registry.close(client_id)
     registry.close(client_id)
     assert (1, 0) == (recorders[0].close_count, len(registry))
@@ -129,7 +129,7 @@ def test_unknown_client_is_no_error(registry):
 
 @pytest.mark.parametrize(("url", "status"), [(b"http://h/", 200), (b"https://h/", CONNECT_FAILED)])
 def test_wrong_tls_option_is_told_by_https_requests_only(registry, url, status):
-    client_id = registry.open(settings_of([(b"ssl_client_require_valid_cert", b"string", b"cow")]))
+    client_id = registry.open(settings_of([(b"ssl_client_require_valid_cert", b"string", b"cow")]), Network())
     response = registry.submit(client_id, Request(method=b"GET", url=parse_url(url)), Cancel())
     assert status == response.status
     if status == CONNECT_FAILED:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,3 +123,84 @@ def test_a_cancelled_call_closes_its_variables():
     parked = state.start(b"f", [])
     state.cancel(parked[1])
     assert [b"closed"] == logged
+
+
+CROWD_SCRIPT = b"""
+-- Globals are everybody's, locals one's own. What a call reads from a global it read in one go with writing it.
+started, ended, log = 0, 0, {}
+
+local function inner(id, rounds)
+   local sum = 0
+   for round = 1, rounds do sum = sum + dovecot.wait(round) end
+   return id .. ":" .. sum
+end
+
+local function in_pcall(id, rounds)
+   local ok, text = pcall(inner, id, rounds)
+   assert(not pcall(function() dovecot.wait(1) error("thrown") end))
+   return ok and text
+end
+local function in_iterator(id, rounds)
+   local sum = 0
+   local function next_one(_, round)
+      if round < rounds then return round + 1, dovecot.wait(round + 1) end
+   end
+   for _, answer in next_one, nil, 0 do sum = sum + answer end
+   return id .. ":" .. sum
+end
+local function in_metamethod(id, rounds)
+   local object = setmetatable({}, { __index = function(_, round) return dovecot.wait(round) end })
+   local sum = 0
+   for round = 1, rounds do sum = sum + object[round] end
+   return id .. ":" .. sum
+end
+local function in_coroutine(id, rounds)
+   local generate = coroutine.wrap(function()
+      for round = 1, rounds do coroutine.yield((dovecot.wait(round))) end
+   end)
+   local sum = 0
+   for _ = 1, rounds do sum = sum + generate() end
+   return id .. ":" .. sum
+end
+
+local shapes = { in_pcall, in_iterator, in_metamethod, in_coroutine }
+function f(id, shape, rounds)
+   started = started + 1
+   local text = shapes[shape](id, rounds)
+   ended = ended + 1
+   log[id] = (log[id] or 0) + 1
+   return text, started, ended
+end
+"""
+
+#: Concurrent calls of one state.
+CROWD = 500
+
+
+@pytest.mark.parametrize("version", ["5.3", "5.4", "5.5", "luajit"])
+@pytest.mark.parametrize("seed", range(3))
+def test_five_hundred_calls_share_globals_and_nothing_else(version, seed):
+    order = random.Random(seed)
+    state = make_state(CROWD_SCRIPT, version)
+    wanted = {b"c%d" % number: (order.randint(1, 4), order.randint(0, 5)) for number in range(CROWD)}
+    parked, done = [], {}
+    waiting = list(wanted.items())
+    while waiting or parked:
+        # New calls come in between.
+        if waiting and (not parked or order.random() < 0.3):
+            name, (shape, rounds) = waiting.pop()
+            step = state.start(b"f", [name, shape, rounds])
+        else:
+            index = order.randrange(len(parked))
+            parked[index], parked[-1] = parked[-1], parked[index]
+            name, step = parked.pop()
+            step = state.resume(step[1], step[3:])
+        if step[0] == StepKind.PARKED:
+            parked.append((name, step))
+        else:
+            done[name] = step
+    sums = {name: sum(range(1, rounds + 1)) for name, (_, rounds) in wanted.items()}
+    assert {name: b"%s:%d" % (name, total) for name, total in sums.items()} == {n: step[2] for n, step in done.items()}
+    # As many have begun and ended as the globals say, and the order of the ends is what each call saw.
+    assert list(range(1, CROWD + 1)) == [step[4] for step in done.values()]
+    assert max(step[3] for step in done.values()) == CROWD

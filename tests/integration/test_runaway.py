@@ -1,0 +1,147 @@
+"""Scripts that compute without end: their callers are answered, and nobody else notices much."""
+
+import dataclasses
+import time
+
+import pytest
+from msgspec.structs import replace
+
+from dispatcher.blocking import Dispatcher
+from dispatcher.catalog import Script
+from dispatcher.embedded import EmbeddedServer
+from dispatcher.local_pool import LocalPool
+from dispatcher.protocol.outcome import OutcomeKind
+from dispatcher.protocol.sealing import generate_key
+from dispatcher.protocol.secret import Secret
+from dispatcher.protocol.settings import EngineSettings, PoolSettings, RedisSettings, Settings
+from tests.waiting import wait_until
+
+SCRIPT = Script.from_stream(
+    "runaway",
+    b"""
+    local function touch(path) io.open(path, "w"):close() end
+
+    function ping() return "pong" end
+    function spin(started) touch(started) while true do end end
+    function spin_behind_pcall() while true do pcall(function() while true do end end) end end
+    function spin_in_coroutine() coroutine.wrap(function() while true do end end)() end
+    local endless = setmetatable({}, { __close = function() while true do end end })
+    function spin_in_close() local _ <close> = endless spin("/dev/null") end
+    function match_for_ever(started)
+       touch(started)
+       return (("a"):rep(40) .. "b"):find(("a-"):rep(40) .. "c")
+    end
+    function burn(seconds)
+       local ends = os.clock() + seconds
+       while os.clock() < ends do end
+       return "burnt"
+    end
+
+    local inside, most = 0, 0
+    function enter(seconds)
+       inside = inside + 1
+       most = math.max(most, inside)
+       require("socket").sleep(seconds)
+       inside = inside - 1
+       return most
+    end
+    """,
+)
+
+
+@pytest.fixture(scope="module")
+def tight():
+    """Settings of a pool with one worker and little patience."""
+    with EmbeddedServer() as server:
+        yield Settings(
+            key=Secret(generate_key()),
+            redis=RedisSettings(url=Secret(server.url)),
+            pool=PoolSettings(workers=1, grace_s=5.0),
+            engine=EngineSettings(max_cpu_s=0.2),
+        )
+
+
+@pytest.fixture(scope="module")
+def dispatcher(tight):
+    with LocalPool(tight), Dispatcher(tight) as dispatcher:
+        yield dispatcher
+
+
+@pytest.mark.parametrize("function", ["spin_behind_pcall", "spin_in_coroutine"])
+def test_endless_loop_ends_as_cpu_limit(dispatcher, function):
+    outcome = dispatcher.call(SCRIPT, function, deadline_s=20)
+    assert OutcomeKind.CPU_LIMIT is outcome.kind
+    assert "used more than its 0.2 s of processor time" in outcome.error
+
+
+def test_limit_of_the_script_comes_before_that_of_the_worker(dispatcher):
+    patient = dataclasses.replace(SCRIPT, max_cpu_s=30.0)
+    assert [b"burnt"] == dispatcher.call(patient, "burn", 0.6, deadline_s=20).values
+
+
+def test_endless_loop_is_answered_by_its_deadline(dispatcher):
+    patient = dataclasses.replace(SCRIPT, max_cpu_s=30.0)
+    began_s = time.monotonic()
+    outcome = dispatcher.call(patient, "spin_behind_pcall", deadline_s=0.3)
+    assert OutcomeKind.DEADLINE_EXCEEDED is outcome.kind
+    assert 0.4 > time.monotonic() - began_s
+
+
+def test_others_of_the_same_script_go_on_beside_an_endless_loop(dispatcher, tmp_path):
+    patient = dataclasses.replace(SCRIPT, max_cpu_s=3.0)
+    started = tmp_path / "started"
+    spinning = dispatcher.submit(patient, "spin", [str(started)], deadline_s=20)
+    wait_until(started.exists)
+    for _ in range(20):
+        assert [b"pong"] == dispatcher.call(patient, "ping", deadline_s=2).values
+    assert not spinning.done()
+    assert OutcomeKind.CPU_LIMIT is spinning.result(timeout=20).kind
+
+
+@pytest.mark.parametrize("function", ["match_for_ever", "spin_in_close"])
+def test_call_that_never_gives_way_is_answered_and_its_worker_replaced(dispatcher, tmp_path, function):
+    started = tmp_path / "started"
+    stuck = dispatcher.submit(SCRIPT, function, [str(started)], deadline_s=20)
+    if function == "match_for_ever":
+        wait_until(started.exists)
+    others = [dispatcher.submit(SCRIPT, "ping", [], deadline_s=20) for _ in range(50)]
+    outcome = stuck.result(timeout=20)
+    assert OutcomeKind.CPU_LIMIT is outcome.kind
+    assert "its worker was replaced" in outcome.error
+    # They were never begun, so they run elsewhere although they are not idempotent.
+    assert [[b"pong"]] * 50 == [other.result(timeout=20).values for other in others]
+
+
+@pytest.mark.parametrize("lua", ["5.1", "luajit"])
+def test_lua_that_cannot_be_interrupted_costs_its_worker(dispatcher, tmp_path, lua):
+    script = Script.from_stream(
+        "spin", b"function spin(path) io.open(path, 'w'):close() while true do end end", lua=lua
+    )
+    started = tmp_path / "started"
+    stuck = dispatcher.submit(script, "spin", [str(started)], deadline_s=20)
+    wait_until(started.exists)
+    assert OutcomeKind.CPU_LIMIT is stuck.result(timeout=20).kind
+    assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
+
+
+def test_script_init_that_never_ends_is_answered(tight):
+    script = Script.from_stream("endless", b"while true do end")
+    with LocalPool(tight), Dispatcher(replace(tight)) as dispatcher:
+        outcome = dispatcher.call(script, "f", deadline_s=0.5)
+        assert OutcomeKind.DEADLINE_EXCEEDED is outcome.kind
+        assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
+
+
+@pytest.mark.parametrize(("cap", "expected_most"), [(1, 1), (3, 3), (0, 12)])
+def test_as_many_calls_are_inside_a_script_as_it_allows(dispatcher, cap, expected_most):
+    script = dataclasses.replace(SCRIPT, name=f"cap {cap}", max_concurrent=cap)
+    calls = [dispatcher.submit(script, "enter", [0.05], deadline_s=20) for _ in range(12)]
+    assert expected_most == max(call.result(timeout=20).values[0] for call in calls)
+
+
+def test_call_that_waits_outside_a_full_script_ends_by_its_deadline(dispatcher):
+    script = dataclasses.replace(SCRIPT, name="serial", max_concurrent=1)
+    inside = dispatcher.submit(script, "enter", [0.5], deadline_s=20)
+    outside = dispatcher.call(script, "enter", 0.0, deadline_s=0.1)
+    assert OutcomeKind.DEADLINE_EXCEEDED is outside.kind
+    assert [1] == inside.result(timeout=20).values
