@@ -29,6 +29,8 @@ from workers.http.peer import Peer
 from workers.http.settings import ClientSettings
 
 _MS: Final = 1000
+#: The system takes a C int, and less than that.
+_MAX_BUFFER_BYTES: Final = 2**30
 #: Longest wait of one poll: its limit is a C int of milliseconds.
 _MAX_POLL_S: Final = 86_400.0
 
@@ -160,18 +162,24 @@ class Connecting:
         self._interruption.hold(sock)
         sock.settimeout(0)
         self._prepare(sock)
-        error = sock.connect_ex(key.socket_path or (address, key.port))
+        try:
+            error = sock.connect_ex(key.socket_path or (address, key.port))
+        except (OSError, ValueError) as exc:
+            # Python's own refusals, of paths that are too long or hold a NUL.
+            self._failed(attempt, f"connect({attempt.name}) failed: {exc}", exc)
+            return
         if error not in {0, errno.EINPROGRESS}:
             self._refused(attempt, error)
 
     def _prepare(self, sock: socket.socket) -> None:
-        settings = self._settings
+        send_bytes = min(self._settings.socket_send_buffer_size_bytes, _MAX_BUFFER_BYTES)
+        receive_bytes = min(self._settings.socket_recv_buffer_size_bytes, _MAX_BUFFER_BYTES)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if settings.socket_send_buffer_size_bytes:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.socket_send_buffer_size_bytes)
-        if settings.socket_recv_buffer_size_bytes:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, settings.socket_recv_buffer_size_bytes)
+        if send_bytes:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
+        if receive_bytes:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
 
     def _pause(self, address: str, pause_s: float) -> None:
         """Wait out the address's back-off."""

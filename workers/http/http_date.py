@@ -16,6 +16,7 @@ def parse_http_date(text: bytes) -> int | None:
     """Read a date in any of HTTP's three forms; Unix seconds, or None if it is none."""
     try:
         date = parsedate_to_datetime(text.decode("ascii"))
-    except (ValueError, UnicodeError):
+        return int((date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp())
+    except (ValueError, TypeError, LookupError, OverflowError):
+        # The standard library's parser was made for mail, and stumbles over garbage in more ways than one.
         return None
-    return int((date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp())

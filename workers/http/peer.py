@@ -66,6 +66,8 @@ class Peer:
         """Remember them for `dns_ttl`."""
         with self._lock:
             self._addresses = list(addresses)
+            # Addresses that a name had once and has no more are not remembered for ever.
+            self._backoffs = {address: self._backoffs[address] for address in addresses if address in self._backoffs}
             self._addresses_until_s = time.monotonic() + self._settings.dns_ttl_ms / _MS
 
     def prefer_address(self, address: str) -> None:

@@ -56,6 +56,11 @@ class Securing:
 
     def _tls(self, context: ssl.SSLContext, attempt: Try) -> ssl.SSLSocket:
         started_s = time.monotonic()
+        try:
+            # wrap_socket does the same, but loses the socket on a failure.
+            self.key.tls_name.encode("idna")
+        except UnicodeError as exc:
+            raise self._handshake_failure(attempt, "No certificate can have this host name") from exc
         wrapped = context.wrap_socket(attempt.sock, server_hostname=self.key.tls_name, do_handshake_on_connect=False)
         try:
             self._handshake(wrapped, attempt)

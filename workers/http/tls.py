@@ -64,7 +64,7 @@ def _ciphers(context: ssl.SSLContext, settings: ClientSettings) -> None:
     if settings.ssl_cipher_list:
         try:
             context.set_ciphers(_shown(settings.ssl_cipher_list))
-        except ssl.SSLError as exc:
+        except (ssl.SSLError, ValueError) as exc:
             raise _failure("ssl_cipher_list", "no usable cipher in it") from exc
 
 

@@ -227,6 +227,11 @@ def test_socket_buffers_are_set(server, make_client):
     assert 2 * 16384 == connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
 
+def test_socket_buffers_of_any_size_are_taken(server, ask):
+    sizes = {"socket_send_buffer_size_bytes": 2**50, "socket_recv_buffer_size_bytes": 1}
+    assert 200 == ask(server.origin + "/", **sizes).status
+
+
 # The operator's rules.
 
 

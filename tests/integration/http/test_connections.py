@@ -148,6 +148,12 @@ def test_limit_of_parallel_connections_is_kept(server, make_client, limit):
     assert (limit, limit) == (crowd.most_inside, server.connection_count)
 
 
+def test_500_requests_wait_at_the_same_time(server, make_client):
+    crowd = Crowd(server, make_client(), 500)
+    wait_until(lambda: crowd.inside == 500, 30)
+    assert [200] * 500 == crowd.join()
+
+
 def test_limit_is_per_server(server, other_server, make_client):
     client = make_client(max_parallel_connections=1)
     crowd = Crowd(server, client, 1)

@@ -85,6 +85,12 @@ def test_missing_unix_socket_is_9003(ask, tmp_path):
     assert (9003, f"connect({path}) failed: No such file or directory".encode()) == (response.status, response.reason)
 
 
+@pytest.mark.parametrize("path", [b"/tmp/" + b"x" * 200, b"/tmp/a\0b"], ids=["too long", "NUL"])
+def test_impossible_unix_socket_is_9003(ask, path):
+    response = ask("http://nowhere.invalid/", proxy_socket_path=path)
+    assert (9003, True) == (response.status, response.reason.startswith(b"connect(" + path + b") failed: "))
+
+
 def test_missing_proxy_is_9003_with_its_address(ask):
     port = closed_port()
     response = ask("http://nowhere.invalid/", proxy_url=f"http://127.0.0.1:{port}/".encode())

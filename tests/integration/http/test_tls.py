@@ -85,6 +85,12 @@ def test_any_certificate_is_taken_when_told_to(authority, ask):
         assert 200 == ask(server.origin + "/", ssl_client_require_valid_cert=False).status
 
 
+def test_host_name_that_no_certificate_can_have_is_refused(tls_server, make_client):
+    client = make_client(Network(resolve=lambda *_: ["127.0.0.1"]))
+    response = client.submit(request(f"https://{'x' * 100}.test:{tls_server.port}/"))
+    assert_handshake_failed(response, tls_server, "No certificate can have this host name")
+
+
 def test_plain_server_is_no_tls_server(server, ask):
     response = ask(server.origin.replace("http:", "https:") + "/", connect_timeout_ms=500)
     assert 9003 == response.status
@@ -194,6 +200,8 @@ def test_cipher_list_is_kept(authority, ask):
         ({"ssl_client_cert_file": b"/nonexistent"}, "ssl_client_cert_file: /nonexistent: No such file or directory"),
         ({"ssl_min_protocol": b"SSLv9"}, "ssl_min_protocol: Unknown value 'SSLv9'"),
         ({"ssl_cipher_list": b"NONSENSE"}, "ssl_cipher_list: no usable cipher in it"),
+        ({"ssl_cipher_list": b"A\0B"}, "ssl_cipher_list: no usable cipher in it"),
+        ({"ssl_client_ca_file": b"/a\0b"}, "ssl_client_ca_file: /a\0b: cannot be used"),
         ({"ssl_options": b"no_compression nonsense"}, "ssl_options: Unknown value 'nonsense'"),
         ({"ssl_cipher_suites": b"TLS_AES_128_GCM_SHA256"}, "ssl_cipher_suites: not supported here"),
         ({"ssl_curve_list": b"P-256"}, "ssl_curve_list: not supported here"),
