@@ -25,8 +25,8 @@ def server():
         yield running
 
 
-def script_of(source, dialect="2.4", lua="5.4"):
-    return Script.from_stream("http", source.encode(), ScriptSettings(dialect=dialect, lua=lua))
+def script_of(source, **settings):
+    return Script.from_stream("http", source.encode(), ScriptSettings(**settings))
 
 
 def values_of(dispatcher, source, *args, **settings):
@@ -198,6 +198,41 @@ def test_connections_of_a_script_go_with_it(own, server):
         # A second script takes the only place.
         assert [] == values_of(dispatcher, "function f() end")
         assert has_hung_up.wait(LIMIT_S)
+
+
+#: The same question by dovecot.http and by socket.http: (status or nil, text).
+BOTH_WAYS = """
+local http = require "socket.http"
+function dovecot_http(url)
+   local response = dovecot.http.client({}):request({ url = url }):submit()
+   return response:status(), response:reason()
+end
+function socket_http(url)
+   local ok, status = http.request({ url = url })
+   return ok and status or 9003, tostring(status)
+end"""
+
+
+@pytest.mark.parametrize("function", ["dovecot_http", "socket_http"])
+@pytest.mark.parametrize(
+    ("egress", "status"),
+    [
+        pytest.param([], 200, id="no rules"),
+        pytest.param(["127.0.0.0/8"], 200, id="allowed"),
+        pytest.param(["192.0.2.0/24"], 9003, id="refused"),
+    ],
+)
+def test_rules_hold_for_every_request_of_a_script(dispatcher, server, function, egress, status):
+    script = script_of(BOTH_WAYS, egress=egress)
+    outcome = dispatcher.call(script, function, f"{server.origin}/", deadline_s=LIMIT_S)
+    assert [OutcomeKind.OK, status] == [outcome.kind, outcome.values[0]], outcome
+    assert (status == 200) == bool(server.asked)
+
+
+def test_refused_request_says_why(dispatcher, server):
+    script = script_of(BOTH_WAYS, egress=["192.0.2.0/24"])
+    outcome = dispatcher.call(script, "dovecot_http", f"{server.origin}/", deadline_s=LIMIT_S)
+    assert b"egress" in outcome.values[1]
 
 
 def _with_engine(settings, engine):

@@ -28,6 +28,8 @@ Native = Callable[..., object] | bool | int | bytes
 def http_natives(registry: ClientRegistry, dialect: str, network: Network | None = None) -> dict[str, Native]:
     """Make the natives of an instance: `http_open`, `http_close`, `http_option`, `http_url`, and constants.
 
+    `http_network` is the id under which socket.http finds the network; 0: anywhere.
+
     Args:
         registry: the worker's clients.
         dialect: the script's.
@@ -41,6 +43,7 @@ def http_natives(registry: ClientRegistry, dialect: str, network: Network | None
         "http_option": clients.option,
         "http_open": clients.open,
         "http_close": clients.close,
+        "http_network": clients.network_id,
         "http_url": clients.url,
     }
 
@@ -52,9 +55,10 @@ class InstanceClients:
         self._registry = registry
         self._network = network
         self._is_23 = is_23
+        self.network_id = registry.add_network(network) if network.is_restricted else 0
         self._ids: set[int] = set()
         # A script whose state goes without its finalisers having run leaves nothing open.
-        weakref.finalize(self, _close_all, registry, self._ids).atexit = False
+        weakref.finalize(self, _close_all, registry, self._ids, self.network_id).atexit = False
 
     def option(self, key: bytes, kind: bytes, text: bytes) -> bytes | None:
         """Say why an option cannot be used; None if it can.
@@ -108,6 +112,7 @@ def _triples(packed: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
     return zip(parts[::3], parts[1::3], parts[2::3], strict=True)
 
 
-def _close_all(registry: ClientRegistry, client_ids: set[int]) -> None:
+def _close_all(registry: ClientRegistry, client_ids: set[int], network_id: int) -> None:
+    registry.remove_network(network_id)
     for client_id in list(client_ids):
         registry.close(client_id)

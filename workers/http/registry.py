@@ -1,4 +1,4 @@
-"""The HTTP clients of one worker by id.
+"""The HTTP clients of one worker by id, and the networks of scripts that may not go everywhere.
 
 `natives` opens and closes clients on the engine's thread, `operation` sends requests through them on threads of the
 operation runner. A client that was closed meanwhile answers with status 9000.
@@ -42,6 +42,7 @@ class ClientRegistry:
         self._ids = itertools.count(1)
         #: Changed by single dict operations only, which need no lock.
         self._clients: dict[int, tuple[Client, ClientSettings]] = {}
+        self._networks: dict[int, Network] = {}
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -57,6 +58,20 @@ class ClientRegistry:
         entry = self._clients.pop(client_id, None)
         if entry is not None:
             entry[0].close()
+
+    def add_network(self, network: Network) -> int:
+        """Keep where an instance's requests may go; returns its id."""
+        network_id = next(self._ids)
+        self._networks[network_id] = network
+        return network_id
+
+    def remove_network(self, network_id: int) -> None:
+        """Forget a network; one that is gone already is no error."""
+        self._networks.pop(network_id, None)
+
+    def network(self, network_id: int) -> Network | None:
+        """Return a network; None: its instance is gone."""
+        return self._networks.get(network_id)
 
     def submit(self, client_id: int, request: Request, cancel: Cancellation) -> Response:
         """Send a request through a client and wait for its end."""

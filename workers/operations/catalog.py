@@ -49,6 +49,7 @@ def standard_catalog(settings: Settings) -> Catalog:
     loop = LoopThread()
     resolver = Resolver(settings.dns, loop)
     http_clients = ClientRegistry(HttpClient)
+    exchanges = Exchanges(Network(resolve=resolver.addresses), http_clients.network)
 
     def natives(package: ScriptPackage) -> Mapping[str, Native]:
         return http_natives(http_clients, package.dialect, network_of(package, resolver))
@@ -56,7 +57,7 @@ def standard_catalog(settings: Settings) -> Catalog:
     return Catalog(
         operations={
             b"dns_lookup": dns_lookup(resolver),
-            b"http_exchange": Blocking(http_exchange(Exchanges()), takes_token=True),
+            b"http_exchange": Blocking(http_exchange(exchanges), takes_token=True),
             PASSWORD_VERIFY: Blocking(blocking_verify),
             RETURNED_PASSWORD: Blocking(check_returned),
             HTTP_SUBMIT: Blocking(http_submit(http_clients), takes_token=True),

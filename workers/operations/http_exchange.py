@@ -36,7 +36,7 @@ MAX_BODY_BYTES: Final = MAX_PAYLOAD_BYTES
 #: Sent when the script sends none; the body is handed over as it came, so no encoding is asked for.
 DEFAULT_HEADERS: Final = ((b"User-Agent", b"lualoft"), (b"Accept-Encoding", b"identity"))
 
-#: Clients that are kept, one for each proxy and trust; the one that was not used for longest goes first.
+#: Clients that are kept, one for each network, proxy and trust; the one that was not used for longest goes first.
 MAX_CLIENTS: Final = 16
 
 #: LuaSocket has no such limits; these keep a server from filling the worker with headers.
@@ -74,22 +74,26 @@ DIRECT: Final = Route()
 class Exchanges:
     """The clients behind socket.http and ssl.https; any thread may call them."""
 
-    def __init__(self, network: Network | None = None) -> None:
+    def __init__(
+        self, network: Network | None = None, network_of: Callable[[int], Network | None] = lambda _id: None
+    ) -> None:
         """Set up without connections.
 
         Args:
-            network: how names are resolved and what may be reached.
+            network: how names are resolved, for scripts that may reach everything.
+            network_of: finds the network of any other script; None: the script is gone.
         """
         self._network = network
+        self._network_of = network_of
         self._lock = threading.Lock()
-        self._clients: OrderedDict[Route, HttpClient] = OrderedDict()
+        self._clients: OrderedDict[tuple[int, Route], HttpClient] = OrderedDict()
 
     def exchange(self, request: dict[bytes, Any], cancel: Cancellation | None = None) -> Answer:
         """Do the exchange that the Lua table asks for (workers/lua/modules/lualoft_http.lua).
 
         Args:
             request: method, url, headers (list of [name, value]; an empty table arrives as a dict), body, timeout_s,
-                and optionally verify (False: any certificate), proxy, ca_file.
+                and optionally verify (False: any certificate), proxy, ca_file, network (id; 0: anywhere).
             cancel: ends it when the call that waits for it is cancelled.
         """
         route = Route(
@@ -99,9 +103,11 @@ class Exchanges:
         )
         try:
             message = _message(request)
-            client = self._client(route)
+            client = self._client(request.get(b"network", 0), route)
         except UrlError:
             return None, _BAD_REQUEST
+        if client is None:
+            return None, b"closed"
         response = client.submit(message, time.monotonic() + float(request[b"timeout_s"]), cancel)
         if response.failure or not response.is_complete:
             return None, response_words(response).encode("utf-8", "replace")
@@ -114,12 +120,16 @@ class Exchanges:
         for client in clients.values():
             client.close()
 
-    def _client(self, route: Route) -> HttpClient:
+    def _client(self, network_id: int, route: Route) -> HttpClient | None:
+        network = self._network_of(network_id) if network_id else self._network
+        if network_id and network is None:
+            return None
+        key = network_id, route
         with self._lock:
-            client = self._clients.get(route)
+            client = self._clients.get(key)
             if client is None:
-                client = self._clients[route] = HttpClient(_settings(route), self._network)
-            self._clients.move_to_end(route)
+                client = self._clients[key] = HttpClient(_settings(route), network)
+            self._clients.move_to_end(key)
             old = self._clients.popitem(last=False)[1] if len(self._clients) > MAX_CLIENTS else None
         if old:
             # Not closed: exchanges of other threads may be on it. Its connections go with it.

@@ -7,6 +7,7 @@ import gc
 import pytest
 
 from workers.http.natives import http_natives
+from workers.http.network import Network
 from workers.http.registry import ClientRegistry
 from workers.lua.runtime import LuaState, StepKind
 
@@ -89,6 +90,18 @@ def test_clients_are_closed_even_if_no_finaliser_ran(registry, closed):
     del natives
     gc.collect()
     assert (1, 0) == (len(closed), len(registry))
+
+
+@pytest.mark.parametrize(("is_restricted", "count"), [(True, 1), (False, 0)], ids=["egress rules", "none"])
+def test_network_with_rules_is_known_as_long_as_its_instance(registry, is_restricted, count):
+    network = Network(is_restricted=is_restricted)
+    natives = http_natives(registry, "2.4", network)
+    network_id = natives["http_network"]
+    assert [network] * count == [found for found in [registry.network(network_id)] if found]
+    assert is_restricted == bool(network_id)
+    del natives
+    gc.collect()
+    assert registry.network(network_id) is None
 
 
 def test_client_of_another_instance_is_not_closed(registry, closed):
