@@ -42,7 +42,9 @@ FORBIDDEN = (
     ("dispatcher.protocol.*", "dispatcher.*", ("dispatcher.protocol.*",)),
     ("workers.dict.*", "workers.lua.*", ()),
     ("workers.lua.*", "workers.dict.*", ()),
+    ("workers.http.*", "workers.lua.*", ()),
     ("workers.passwords.*", "workers.lua.*", ()),
+    ("workers.http.*", "workers.lua.*", ()),
     ("workers.dns.*", "workers.lua.*", ()),
 )
 

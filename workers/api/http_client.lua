@@ -7,8 +7,9 @@
 local host = ...
 local bad_argument, check_string, event_record, native, wrong_count =
    host.bad_argument, host.check_string, host.event_record, host.native, host.wrong_count
-local concat, error, find, format, gmatch, next, rawget, select, sub, tostring, type =
-   table.concat, error, string.find, string.format, string.gmatch, next, rawget, select, string.sub, tostring, type
+local collectgarbage, concat, error, find, format, gmatch, next, rawget, select, sub, tostring, type =
+   collectgarbage, table.concat, error, string.find, string.format, string.gmatch, next, rawget, select, string.sub,
+   tostring, type
 
 -- A worker gives them all or none; without them a state has no dovecot.http.
 if not native.http_open then
@@ -102,6 +103,10 @@ function http.client(...)
    local parent_record = host.script_record
    if parent ~= nil then
       parent_record = event_record(parent, -1)
+   end
+   if native.http_is_crowded() then
+      collectgarbage()
+      native.http_collected()
    end
    local id, is_debug = native.http_open(concat(packed))
    if not id then

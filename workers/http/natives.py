@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from workers.http import options_23, options_24
 from workers.http.network import Network
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workers.http.registry import ClientRegistry
+
+#: Clients that an instance may have before unused ones are looked for. Lua's collector sees a client as a small table;
+#: the connections behind it would use up the process's files long before it runs by itself.
+MANY_CLIENTS: Final = 64
 
 #: What Lua can hold as a native: a function of plain values, a flag, a number, a text.
 Native = Callable[..., object] | bool | int | bytes
@@ -43,6 +47,8 @@ def http_natives(registry: ClientRegistry, dialect: str, network: Network | None
         "http_option": clients.option,
         "http_open": clients.open,
         "http_close": clients.close,
+        "http_is_crowded": clients.is_crowded,
+        "http_collected": clients.collected,
         "http_network": clients.network_id,
         "http_url": clients.url,
     }
@@ -57,6 +63,7 @@ class InstanceClients:
         self._is_23 = is_23
         self.network_id = registry.add_network(network) if network.is_restricted else 0
         self._ids: set[int] = set()
+        self._crowd_count = MANY_CLIENTS
         # A script whose state goes without its finalisers having run leaves nothing open.
         weakref.finalize(self, _close_all, registry, self._ids, self.network_id).atexit = False
 
@@ -97,6 +104,14 @@ class InstanceClients:
         if client_id in self._ids:
             self._ids.remove(client_id)
             self._registry.close(client_id)
+
+    def is_crowded(self) -> bool:
+        """Are there so many clients that those which nothing refers to should be collected first?"""
+        return len(self._ids) >= self._crowd_count
+
+    def collected(self) -> None:
+        """Note that what is left is in use: look again when there are twice as many."""
+        self._crowd_count = max(MANY_CLIENTS, 2 * len(self._ids))
 
     def url(self, text: bytes) -> tuple[bytes, bytes, bytes, int] | tuple[None, bytes]:
         """Take a URL apart: (origin, target, host, port), or why it is none."""

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from workers.http.natives import http_natives
+from workers.http.natives import MANY_CLIENTS, http_natives
 from workers.http.network import Network
 from workers.http.registry import ClientRegistry
 from workers.lua.runtime import LuaState, StepKind
@@ -57,6 +57,26 @@ def test_client_that_nothing_refers_to_is_closed(version, registry, closed):
     assert [] == closed
     call(state)
     assert (1, 0) == (len(closed), len(registry))
+
+
+@pytest.mark.parametrize("version", LUAS)
+def test_script_that_makes_a_client_for_each_call_does_not_pile_them_up(version, registry):
+    state = state_of(version, registry, b"function f() dovecot.http.client({}) end")
+    most = 0
+    for _ in range(10 * MANY_CLIENTS):
+        call(state)
+        most = max(most, len(registry))
+    assert most <= MANY_CLIENTS
+
+
+@pytest.mark.parametrize("version", LUAS)
+def test_clients_in_use_are_kept_however_many_they_are(version, registry, closed):
+    state = state_of(
+        version, registry, b"clients = {} function f() clients[#clients + 1] = dovecot.http.client({}) end"
+    )
+    for _ in range(3 * MANY_CLIENTS):
+        call(state)
+    assert (3 * MANY_CLIENTS, []) == (len(registry), closed)
 
 
 @pytest.mark.parametrize("version", LUAS)
