@@ -146,6 +146,9 @@ class Submission:
     def _securing(self, way: Route) -> Securing:
         engine, key = self._engine, way.peer
         connect_head = b""
+        if key.tunnel and engine.proxy and engine.proxy.is_tls:
+            # In the clear it would get the credentials, and then fail.
+            raise HttpFailure(CONNECT_FAILED, f"Tunnel connect({key.tunnel}) failed: No tunnels through a TLS proxy")
         if key.tunnel:
             connect_head = build_connect_head(
                 key.tunnel.encode("ascii"), self._date, engine.settings.user_agent, way.proxy_authorization

@@ -170,6 +170,12 @@ def test_tls_proxy_is_spoken_to_over_tls(tls_server, authority, ask):
     assert b"GET http://nowhere.invalid/ HTTP/1.1" == lines(tls_server.asked[0])[0]
 
 
+def test_tunnel_through_a_tls_proxy_is_refused_before_it_gets_the_credentials(tls_server, ask):
+    response = ask("https://nowhere.invalid/", **proxy(tls_server), **CREDENTIALS)
+    expected = b"Tunnel connect(nowhere.invalid:443) failed: No tunnels through a TLS proxy"
+    assert (9003, expected, 0) == (response.status, response.reason, tls_server.connection_count)
+
+
 # The operator's rules hold for servers behind a proxy, and for the proxy.
 
 
