@@ -58,6 +58,11 @@ def test_script_asks_and_sees_the_answer(dispatcher, server, lua):
     ] == lines(server.asked[0])
 
 
+def test_host_is_looked_up(dispatcher, server):
+    assert 200 == values_of(dispatcher, GET, f"http://localhost:{server.port}/")[0]
+    assert f"Host: localhost:{server.port}".encode() in lines(server.asked[0])
+
+
 POST = """
 local client = dovecot.http.client({})
 function f(url, size)
