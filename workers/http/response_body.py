@@ -244,6 +244,6 @@ class PayloadReader:
 
 def _shown(text: bytes) -> str:
     if not text:
-        return "0x0a"
+        return "0x0d"
     byte = text[0]
     return f"'{chr(byte)}'" if byte in _PRINTABLE else f"0x{byte:02x}"

@@ -6,7 +6,6 @@ Only the thread that runs the request uses it; the one exception is `Interruptio
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -49,10 +48,8 @@ class Stream:
         """
         deadline_s = self.deadline_s if deadline_s is None else min(deadline_s, self.deadline_s)
         self._limit(deadline_s)
-        try:
-            data = self.sock.recv(READ_BYTES)
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            data = b""
+        # TLS that ends without a goodbye ends like TCP: SSLSocket returns nothing.
+        data = self.sock.recv(READ_BYTES)
         self.in_bytes += len(data)
         if self.rawlog and data:
             self.rawlog.received(data)

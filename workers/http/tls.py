@@ -47,10 +47,7 @@ def make_context(settings: ClientSettings) -> ssl.SSLContext:
 def _protocol(context: ssl.SSLContext, settings: ClientSettings) -> None:
     if settings.ssl_min_protocol not in _MINIMUM:
         raise _failure("ssl_min_protocol", f"Unknown value '{_shown(settings.ssl_min_protocol)}'")
-    try:
-        context.minimum_version = _MINIMUM[settings.ssl_min_protocol]
-    except ValueError as exc:
-        raise _failure("ssl_min_protocol", str(exc)) from exc
+    context.minimum_version = _MINIMUM[settings.ssl_min_protocol]
     for option in settings.ssl_options.split():
         if option not in _OPTIONS:
             raise _failure("ssl_options", f"Unknown value '{_shown(option)}'")

@@ -73,7 +73,7 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
 def _words(cause: BaseException) -> str:
     words = ""
     if isinstance(cause, ssl.SSLError):
-        words = (cause.reason or "tls error").replace("_", " ").lower()
+        words = (getattr(cause, "reason", None) or "tls error").replace("_", " ").lower()
     elif isinstance(cause, TimeoutError):
         words = "timeout"
     elif isinstance(cause, socket.gaierror):

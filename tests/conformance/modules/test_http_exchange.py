@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance.modules.servers import closed_port, silent_port
-from workers.operations.http_exchange import MAX_BODY_BYTES, Exchanges
+from workers.operations.http_exchange import MAX_BODY_BYTES, MAX_CLIENTS, Exchanges
 
 #: Long enough for loopback under load, short enough to wait for.
 TIMEOUT_S = 5.0
@@ -133,6 +133,25 @@ def test_larger_body_is_refused(server):
 )
 def test_request_that_cannot_be_sent(url, headers):
     assert (None, b"invalid url or header") == send(b"GET", url, headers, b"", TIMEOUT_S)
+
+
+@pytest.mark.parametrize("method", [b"", b"GET /x", b"GET\r\nX: y"])
+def test_method_that_cannot_be_sent(server, method):
+    assert (None, b"invalid url or header") == send(method, server.url.encode(), [], b"")
+    assert [] == server.asked
+
+
+def test_proxy_that_is_no_url(server):
+    assert (None, b"invalid url or header") == get(server.url, proxy=b"nonsense")
+
+
+def test_connections_of_the_oldest_route_are_given_up(server):
+    exchanges = Exchanges()
+    request = {b"method": b"GET", b"url": server.url.encode(), b"headers": {}, b"body": b"", b"timeout_s": TIMEOUT_S}
+    for number in range(MAX_CLIENTS + 1):
+        assert 200 == exchanges.exchange({**request, b"ca_file": b"%d" % number})[0]
+    assert MAX_CLIENTS == len(exchanges._clients)
+    exchanges.close()
 
 
 def test_unknown_certificate_is_refused(tls_server):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import socket
 import time
 
@@ -46,8 +47,21 @@ def test_refused_connect_is_not_a_matter_of_request_attempts(ask):
 def test_connect_is_tried_as_often_as_set(ask):
     port = closed_port()
     response = ask(f"http://127.0.0.1:{port}/", max_connect_attempts=3, **QUICK)
-    expected = rf"connect\(127\.0\.0\.1:{port}\) failed: Connection refused \(3 attempts in 0\.\d{{3}} secs\)"
+    expected = rf"connect\(127\.0\.0\.1:{port}\) failed: Connection refused \(3 attempts in \d+\.\d{{3}} secs\)"
     assert re.fullmatch(expected, response.reason.decode())
+
+
+def test_connect_without_descriptors_is_9003(server, ask):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    client = ask.make_client()
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        response = client.submit(request(server.origin + "/"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (9003, "socket() failed: Too many open files") == outcome(response)
 
 
 def test_pauses_between_connects_double(ask):

@@ -177,6 +177,15 @@ def test_close_closes_idle_connections(server, make_client):
     assert ended.wait(5)
 
 
+def test_retired_client_works_and_keeps_no_connection(server, make_client):
+    client = make_client()
+    client.submit(request(server.origin + "/"))
+    client.retire()
+    for _ in range(2):
+        assert 200 == client.submit(request(server.origin + "/")).status
+    assert 3 == server.connection_count
+
+
 # Transcripts.
 
 
@@ -204,6 +213,19 @@ def test_rawlog_has_one_pair_for_each_connection(server, make_client, tmp_path):
 @pytest.mark.parametrize("folder", [b"/nonexistent", b"/proc/1/nowhere", b"a\0b", b"tcp:127.0.0.1:1"])
 def test_rawlog_that_cannot_be_written_is_no_error(server, ask, folder):
     assert 200 == ask(server.origin + "/", rawlog_dir=folder).status
+
+
+def test_rawlog_without_its_second_file_is_no_error(server, ask, tmp_path):
+    ask(server.origin + "/", rawlog_dir=str(tmp_path).encode())
+    name = min(tmp_path.iterdir()).name
+    number = int(name.split(".")[-2])
+    # The next name ends one byte before the longest path when it ends in ".in": ".out" is too long.
+    longest = 4095
+    name = name.replace(f".{number}.", f".{number + 1}.")
+    padding = longest - len(f"{tmp_path}/{name}")
+    folder = f"{tmp_path}{'/' * (padding % 2)}{'/.' * (padding // 2)}"
+    assert 200 == ask(server.origin + "/", rawlog_dir=folder.encode()).status
+    assert ["in", "in", "out"] == sorted(path.suffix[1:] for path in tmp_path.iterdir())
 
 
 def test_rawlog_line_that_arrives_in_pieces_has_one_time(server, ask, tmp_path):

@@ -1,5 +1,6 @@
 """Proxies: over TCP and unix sockets, with credentials, with and without a tunnel for https (reference §4.1, §4.4)."""
 
+import contextlib
 import re
 import socket
 import threading
@@ -23,7 +24,8 @@ def relay(target):
     """A proxy's script for CONNECT: a tunnel to a server."""
 
     def pump(source, sink):
-        with source, sink:
+        # Either side may hang up while the other one's last bytes are on their way.
+        with source, sink, contextlib.suppress(OSError):
             while data := source.recv(65536):
                 sink.sendall(data)
 
@@ -153,7 +155,7 @@ def test_without_tunnel_the_proxy_is_asked_for_the_https_url(server, ask):
         (answer("407 Proxy Authentication Required"), rb"407 Proxy Authentication Required"),
         (b"garbage here\r\n", rb"Invalid HTTP version in response: `garbage here'<CR><LF>"),
         (lambda talk: talk.close(), rb"Connection closed"),
-        (lambda talk: talk.hang(), rb"Connection timed out in 0\.\d{3} secs"),
+        (lambda talk: talk.hang(), rb"Connection timed out in \d+\.\d{3} secs"),
     ],
     ids=["403", "407", "garbage", "hang up", "silent"],
 )

@@ -116,6 +116,9 @@ def test_reason_may_be_empty(server, ask):
             "Chunked Transfer-Encoding must be last",
             id="chunked first",
         ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: a b\r\n\r\n", "Invalid Transfer-Encoding header", id="a b"
+        ),
         pytest.param(b"HTTP/1.1 200 OK\r\nConnection: ,\r\n\r\n", "Invalid Connection header", id="no connection"),
         pytest.param(
             b"HTTP/1.1 200 OK\r\nDate: x\r\nDate: x\r\nContent-Length: 0\r\n\r\n",
@@ -335,6 +338,24 @@ def test_compressed_payload_is_left_as_it_is(server, ask):
             b"",
             b"Chunk size exceeds integer limit",
             id="huge size",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
+            b"",
+            b"Expected chunk size digit, but found 0x0d",
+            id="no size",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"x" * 10_000,
+            b"",
+            b"Invalid chunked extension value",
+            id="endless extension",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n" + b"T: x\r\n" * 101,
+            b"a",
+            b"Failed to parse chunked trailer: Excessive number of header fields",
+            id="endless trailers",
         ),
     ],
 )

@@ -33,7 +33,7 @@ def test_lost_connection_is_tried_again(server, ask, fault):
     server.on("/", fault, OK)
     response = ask(server.origin + "/", request_max_attempts=2, **QUICK)
     assert 200 == response.status
-    assert re.fullmatch(rb"OK \(1 retries in 0\.\d{3} secs\)", response.reason)
+    assert re.fullmatch(rb"OK \(1 retries in \d+\.\d{3} secs\)", response.reason)
     assert 2 == response.stats.attempts
 
 
@@ -75,9 +75,9 @@ def test_lost_connection_says_what_happened(server, ask):
     server.on("/", hang_up)
     response = ask(server.origin + "/", request_max_attempts=2, **QUICK)
     expected = (
-        rb"Connection lost: read\(\(conn:127\.0\.0\.1:%d,id=\d+\)\) failed: EOF \(Request queued 0\.\d{3} secs ago, "
-        rb"1 times retried, 2 send attempts in 0\.\d{3} secs, 0\.\d{3} in last attempt, 0\.000 in other ioloops, "
-        rb"connected 0\.\d{3} secs ago\)" % server.port
+        rb"Connection lost: read\(\(conn:127\.0\.0\.1:%d,id=\d+\)\) failed: EOF \(Request queued \d+\.\d{3} secs ago, "
+        rb"1 times retried, 2 send attempts in \d+\.\d{3} secs, \d+\.\d{3} in last attempt, 0\.000 in other ioloops, "
+        rb"connected \d+\.\d{3} secs ago\)" % server.port
     )
     assert re.fullmatch(expected, response.reason)
 

@@ -107,9 +107,20 @@ def test_server_that_speaks_plainly_first_is_no_tls_server(ask):
 def test_silent_handshake_ends_with_the_connect_time_out(server, ask):
     server.greeting = lambda talk: talk.hang()
     response = ask(server.origin.replace("http:", "https:") + "/", connect_timeout_ms=150)
-    expected = rf"SSL handshaking with 127\.0\.0\.1:{server.port} failed: Connection timed out in 0\.\d{{3}} secs"
+    expected = rf"SSL handshaking with 127\.0\.0\.1:{server.port} failed: Connection timed out in \d+\.\d{{3}} secs"
     assert 9003 == response.status
     assert re.fullmatch(expected, response.reason.decode())
+
+
+@pytest.mark.parametrize(
+    ("greeting", "problem"),
+    [(lambda talk: talk.sock.recv(1), "Connection reset by peer"), (lambda talk: talk.sock.recv(9999), "EOF")],
+    ids=["reset", "end"],
+)
+def test_hang_up_in_the_handshake_is_refused(server, ask, greeting, problem):
+    # What a server leaves unread when it closes becomes a RST.
+    server.greeting = greeting
+    assert_handshake_failed(ask(server.origin.replace("http:", "https:") + "/"), server, problem)
 
 
 def test_failed_handshake_is_tried_as_often_as_connects_are(tls_server, ask):
