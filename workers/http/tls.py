@@ -46,7 +46,8 @@ def make_context(settings: ClientSettings) -> ssl.SSLContext:
 
 def _protocol(context: ssl.SSLContext, settings: ClientSettings) -> None:
     if settings.ssl_min_protocol not in _MINIMUM:
-        raise _failure("ssl_min_protocol", f"Unknown value '{_shown(settings.ssl_min_protocol)}'")
+        shown = _shown(settings.ssl_min_protocol)
+        raise _failure(f"Can't set minimum protocol to '{shown}' (ssl_min_protocol setting)", "Unknown value")
     context.minimum_version = _MINIMUM[settings.ssl_min_protocol]
     for option in settings.ssl_options.split():
         if option not in _OPTIONS:
@@ -97,8 +98,8 @@ def _reason(exc: Exception) -> str:
     return (isinstance(exc, OSError) and exc.strerror) or "cannot be used"
 
 
-def _failure(setting: str, problem: str) -> HttpFailure:
-    return HttpFailure(CONNECT_FAILED, f"Couldn't initialize SSL client context: {setting}: {problem}")
+def _failure(what: str, problem: str) -> HttpFailure:
+    return HttpFailure(CONNECT_FAILED, f"Couldn't initialize SSL client context: {what}: {problem}")
 
 
 def _shown(text: bytes) -> str:
