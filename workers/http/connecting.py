@@ -1,6 +1,6 @@
 """Connecting to a peer: its addresses one after the other or racing each other, pauses between failures, TLS, tunnels.
 
-`adapter` calls it when no connection is idle. What it raises is 9002 or 9003 with Dovecot's texts, 9000, or 9008 when
+`pool` calls it when no connection is idle. What it raises is 9002 or 9003 with Dovecot's texts, 9000, or 9008 when
 the time of the whole request is over. No OSError may get out: urllib3 would make something of its own of it.
 
 **Mirrors** http-client-queue.c: without `max_connect_attempts` each address is tried once, with it addresses are tried
@@ -10,7 +10,6 @@ in turn until so many tries have failed.
 from __future__ import annotations
 
 import errno
-import ipaddress
 import itertools
 import os
 import select
@@ -22,7 +21,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.protocol.errors import LualoftError
-from workers.http.failure import CONNECT_FAILED, HOST_LOOKUP_FAILED, HttpFailure, deadline_passed, seconds
+from workers.http.destination import check_host, is_address, look_up
+from workers.http.failure import CONNECT_FAILED, HttpFailure, deadline_passed, seconds
 from workers.http.interruption import Interruption
 from workers.http.network import Network
 from workers.http.peer import Peer
@@ -263,43 +263,3 @@ class Connecting:
     def _name(self, address: str) -> str:
         key = self._peer.key
         return key.socket_path or (f"[{address}]:{key.port}" if ":" in address else f"{address}:{key.port}")
-
-
-def check_host(network: Network, host: str, port: int) -> None:
-    """Ask the operator's rules about a host.
-
-    Raises:
-        HttpFailure: 9003, it is refused.
-    """
-    try:
-        network.check_host(host, port)
-    except LualoftError as exc:
-        raise HttpFailure(CONNECT_FAILED, f"connect({host}:{port}) failed: {exc}") from exc
-
-
-def look_up(network: Network, host: str, timeout_s: float, interruption: Interruption) -> list[str]:
-    """The addresses of a name; at least one.
-
-    Raises:
-        HttpFailure: 9002, it has none; 9000 or 9008.
-    """
-    limit_s = min(timeout_s, interruption.remaining_s())
-    if limit_s <= 0:
-        raise deadline_passed()
-    try:
-        found = network.resolve(host, limit_s)
-    except LualoftError as exc:
-        raise HttpFailure(HOST_LOOKUP_FAILED, f"Failed to lookup host {host}: {exc}") from exc
-    interruption.check()
-    if not found:
-        raise HttpFailure(HOST_LOOKUP_FAILED, f"Failed to lookup host {host}: No addresses")
-    return found
-
-
-def is_address(host: str) -> bool:
-    """Is it an address, and not a name?"""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

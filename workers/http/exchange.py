@@ -1,6 +1,6 @@
 """One request on one connection: send it, wait for `100 Continue` where that was asked for, read the answer.
 
-`adapter` runs it on a connected stream. What it raises is 9000, 9005, 9007 or 9008; `submission` decides what follows.
+`pool` runs it on a connected stream. What it raises is 9000, 9005, 9007 or 9008; `submission` decides what follows.
 """
 
 from __future__ import annotations

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.protocol.errors import LualoftError
-from workers.http.adapter import Ride
-from workers.http.connecting import check_host, is_address, look_up
+from workers.http.destination import check_host, is_address, look_up
 from workers.http.exchange import Answer, Exchange
 from workers.http.failure import (
     CONNECT_FAILED,
@@ -28,6 +27,7 @@ from workers.http.following import Follow, Next, Rules, decide
 from workers.http.http_date import http_date
 from workers.http.interruption import Interruption
 from workers.http.message import ERROR_LEVEL, Request, Response, Stats
+from workers.http.pool import Ride
 from workers.http.request_head import HeadParts, build_connect_head, build_head
 from workers.http.route import Route, route
 from workers.http.securing import Securing
