@@ -1,7 +1,7 @@
 """The connections to one peer, on urllib3's pool: the one place that imports it.
 
-`adapter` sends exchanges through it. urllib3 keeps the order of things: take a connection, use it, give it back or throw
-it away, whatever happens. Which bytes are sent, how a head is read and how long anything may take is ours.
+`adapter` sends exchanges through it. urllib3 keeps the order of things: take a connection, use it, give it back or
+throw it away, whatever happens. Which bytes are sent, how a head is read and how long anything may take is ours.
 """
 
 from __future__ import annotations
