@@ -54,6 +54,9 @@ MAX_ERROR_CHARS: Final = 16 * 1024
 #: The operation that needs no thread: (seconds).
 SLEEP: Final = b"sleep"
 
+#: Bytes that a call may hand to an operation: a payload, and room for what goes with it.
+MAX_ARGUMENT_BYTES: Final = 32 * 1024 * 1024
+
 #: The operation of a call whose time slice is over (workers/lua/calls.lua); it has no arguments and no results.
 SLICE: Final = b"slice"
 
@@ -112,7 +115,7 @@ class Engine:
         )
         self._slice = TimeSlice()
         self._watch = Watch(self._slice, settings.slice_ms / 1000, self._give_up)
-        natives = natives_of(lua, self._call_log)
+        natives = natives_of(lua, self._call_log, catalog.natives)
         self._instances = InstanceCache(settings.max_instances, natives, self._slice, self._unload)
         self._parking = ParkingLot()
         self._operations = OperationRunner(settings.max_operations, catalog, self._operation_ended)
@@ -211,7 +214,7 @@ class Engine:
         token = self._parking.enter(task, step[1])
         try:
             # Without its first element the step has the shape of a DONE one.
-            args = state.values_of(step[1:], self._settings.max_result_bytes)
+            args = state.values_of(step[1:], MAX_ARGUMENT_BYTES)
         except MarshalError as exc:
             self._operation_ended(token, (None, str(exc).encode()))
             return

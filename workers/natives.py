@@ -15,7 +15,7 @@ from workers.api.var_expand.providers import standard_providers
 from workers.auth.natives import auth_natives
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from dispatcher.protocol.invocation import ScriptPackage
     from dispatcher.protocol.settings import LuaSettings
@@ -23,8 +23,23 @@ if TYPE_CHECKING:
     from workers.lua.runtime import Native
 
 
-def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[ScriptPackage], dict[str, Native]]:
-    """Return a function that makes the natives of a script."""
+def no_natives(_package: ScriptPackage) -> Mapping[str, Native]:
+    """Natives of a worker whose operations need none."""
+    return {}
+
+
+def natives_of(
+    lua: LuaSettings,
+    call_log: CallLog,
+    of_operations: Callable[[ScriptPackage], Mapping[str, Native]] = no_natives,
+) -> Callable[[ScriptPackage], dict[str, Native]]:
+    """Return a function that makes the natives of a script.
+
+    Args:
+        lua: what scripts may reach.
+        call_log: takes what they log.
+        of_operations: makes those that belong to operations (dovecot.http), anew for each instance.
+    """
     # The pool starts its workers without our own variables, so no key of ours is in there.
     providers = standard_providers(os.environb)
 
@@ -44,4 +59,5 @@ def natives_of(lua: LuaSettings, call_log: CallLog) -> Callable[[ScriptPackage],
         **shared,
         **call_log.natives(package.name),
         **auth_natives(package.dialect, os.environb, providers),
+        **of_operations(package),
     }

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from tests.conformance.http_answers import Http
 from workers.api.record import LogContext, LogRecord, SentEvent, direct_record, event_record
+from workers.http.natives import http_natives
+from workers.http.operation import HTTP_SUBMIT
 from workers.log_sink import json_line, text_lines
 from workers.lua.runtime import LuaState, StepKind, text_from_lua
 from workers.lua.script_life import ScriptError, ScriptLife, call_failure, no_function
@@ -55,6 +58,10 @@ class Case:
     logs: tuple[str, ...] = ()
     #: Expected parts of each record, as the JSON sink writes it.
     records: tuple[dict[str, Any], ...] = ()
+    #: What servers answer, one for each submitted request; expected parts of these and of the clients' settings.
+    answers: tuple[dict[str, Any], ...] = ()
+    sent: tuple[dict[str, Any], ...] = ()
+    opened: tuple[dict[str, Any], ...] = ()
     on: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def for_lua(self, version: str) -> Case:
@@ -77,6 +84,7 @@ class Seen:
     error: str = ""
     failure: str = ""
     records: list[LogRecord] = field(default_factory=list)
+    http: Http = field(default_factory=Http)
 
     @property
     def logs(self) -> list[str]:
@@ -96,7 +104,7 @@ def load_cases() -> list[tuple[str, Case]]:
 
 def run(case: Case, version: str, operations: Operations) -> Seen:
     """Run a case from load to deinit."""
-    seen = Seen()
+    seen = Seen(http=Http(case.answers))
     source = source_of(case.name, case.origin, case.source)
     natives = _natives(case, source.name, seen)
     state = LuaState(version, natives, dialect=case.dialect, host_files=(("tests.conformance", "host.lua"),))
@@ -107,12 +115,12 @@ def run(case: Case, version: str, operations: Operations) -> Seen:
         seen.load_error = str(exc)
         return seen
     try:
-        _drive(life.init())
+        _drive(life.init(), seen)
     except ScriptError as exc:
         seen.init_error = _first_line(str(exc))
     else:
         _call(state, case, seen, operations)
-    _drive(life.deinit())
+    _drive(life.deinit(), seen)
     return seen
 
 
@@ -122,7 +130,7 @@ def shown_records(seen: Seen) -> list[dict[str, Any]]:
 
 def _call(state: LuaState, case: Case, seen: Seen, operations: Operations) -> None:
     args = [_bytes(value) for value in case.args]
-    step = _finish(state, state.start(case.call.encode(), args), operations)
+    step = _finish(state, state.start(case.call.encode(), args), {**operations, HTTP_SUBMIT: seen.http.answer})
     if step[0] == StepKind.NO_FUNCTION:
         seen.failure = no_function(case.call)
     elif step[0] == StepKind.FAILED:
@@ -141,11 +149,13 @@ def _finish(state: LuaState, step: Any, operations: Operations) -> Any:
     return step
 
 
-def _drive(steps: Any) -> None:
+def _drive(steps: Any, seen: Seen) -> None:
+    """Answer HTTP requests with the case's answers, every other operation with its own arguments."""
     values = None
     try:
         while True:
-            values = steps.send(values)[3:]
+            step = steps.send(values)
+            values = seen.http.answer(*step[3:]) if step[2] == HTTP_SUBMIT else step[3:]
     except StopIteration:
         return
 
@@ -162,6 +172,7 @@ def _natives(case: Case, script_name: str, seen: Seen) -> dict[str, Any]:
         "log_event": lambda *sent: seen.records.append(event_record(context, SentEvent(*sent))),
         "c_modules": False,
         "profile": case.profile.encode(),
+        **http_natives(seen.http.registry, case.dialect),
     }
     if case.wants_debug:
         natives["wants_debug"] = lambda *_sent: True

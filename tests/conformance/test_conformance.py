@@ -51,6 +51,8 @@ def test_case(case: Case, version: str, operations):
         ]
     else:
         assert list(case.logs) == seen.logs
+    assert list(case.sent) == seen.http.sent_parts(case.sent)
+    assert list(case.opened) == seen.http.opened_parts(case.opened)
 
 
 def test_there_are_enough_cases_and_no_two_of_one_name():

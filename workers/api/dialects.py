@@ -20,7 +20,7 @@ PRESENT: Final = "present"
 class Row:
     """One difference."""
 
-    #: A Lua-visible name (`dovecot.X`, `event:X`) or the rule that differs.
+    #: A Lua-visible name (`dovecot.X`, `event:X`, `http_request:X`) or the rule that differs.
     subject: str
     in_23: str
     in_24: str
@@ -40,6 +40,8 @@ TABLE: Final = (
     Row("dovecot.split_tabescaped", ABSENT, PRESENT, "2.4.0"),
     Row("dovecot.var_expand", ABSENT, PRESENT, "2.4.2"),
     Row("dovecot.base64", ABSENT, PRESENT, "2.4.2"),
+    Row("http_request:set_event", ABSENT, PRESENT, "2.4.3"),
+    Row("http_request:get_event", ABSENT, PRESENT, "2.4.3"),
     Row("event:set_forced_debug", ABSENT, PRESENT, "2.4.1"),
     Row("event:unset_forced_debug", ABSENT, PRESENT, "2.4.1"),
 )

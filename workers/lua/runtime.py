@@ -57,11 +57,16 @@ API_FILES: Final = (
     "objects.lua",
     "dns.lua",
     "auth_constants.lua",
+    "http_object.lua",
+    "http_event.lua",
+    "http_response.lua",
+    "http_request.lua",
+    "http_client.lua",
     "dialect.lua",
 )
 
-#: How a native looks to Lua: a function of plain values, or a flag.
-Native = Callable[..., object] | bool | bytes
+#: How a native looks to Lua: a function of plain values, or a constant.
+Native = Callable[..., object] | bool | int | bytes
 
 
 #: What becomes a Lua table.
@@ -108,6 +113,7 @@ class LuaState:
                 `log_event(*SentEvent)`: one logged event (workers/api/record.py); without it `log` gets the text.
                 `wants_debug(text, name, file, line, packed_fields) -> bool`: is this debug line wanted?
                 `var_expand(template) -> (True, text) | (False, detail)`.
+                `http_*`: what dovecot.http is made of (workers/http/natives.py); without them a state has none.
                 `c_modules` (bool), `profile` (b"trusted" or b"restricted"), `lua_path` (`;` separated).
             max_memory_bytes: cap of the state's memory; 0 means none.
             dialect: a key of `DIALECTS`.

@@ -1,7 +1,7 @@
 """Failures of an HTTP exchange in LuaSocket's words.
 
-`http_exchange` calls it with whatever requests raised. It looks at the system's errors below the wrappers of requests
-and urllib3, so it needs neither of them.
+`http_exchange` calls it with a response of the HTTP client that no server gave. It looks at the system's errors below
+the client's own, whose texts are Dovecot's.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import errno
 import os
 import socket
 import ssl
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 
-from dispatcher.protocol.errors import LualoftError
+from workers.http.failure import CONNECT_FAILED, HOST_LOOKUP_FAILED, TIMED_OUT, PayloadTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from workers.http.message import Response
 
 #: LuaSocket's words where they are not the system's.
 _ERRNO_WORDS: Final = {
@@ -27,6 +28,12 @@ _ERRNO_WORDS: Final = {
     errno.ETIMEDOUT: "timeout",
     errno.EACCES: "permission denied",
 }
+#: For those without an error of the system below them.
+_STATUS_WORDS: Final = {
+    HOST_LOOKUP_FAILED: "host or service not provided, or not known",
+    # The operator's rules, or a proxy's.
+    CONNECT_FAILED: "permission denied",
+}
 _RESOLVER_WORDS: Final = {
     socket.EAI_NONAME: "host or service not provided, or not known",
     socket.EAI_AGAIN: "temporary failure in name resolution",
@@ -34,22 +41,21 @@ _RESOLVER_WORDS: Final = {
 }
 
 
-class BodyTooLargeError(LualoftError):
-    """An answer larger than the limit."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"response body is larger than {limit_bytes} bytes")
-        self.limit_bytes = limit_bytes
-
-
-def error_words(exc: BaseException) -> str:
-    """Say in LuaSocket's words what an exception of requests means."""
-    for cause in _causes(exc):
+def response_words(response: Response) -> str:
+    """Say in LuaSocket's words why a response is none."""
+    failure = response.failure
+    if failure is None:
+        # The body broke off.
+        return "closed"
+    if isinstance(failure, PayloadTooLargeError):
+        return f"response body is larger than {failure.limit_bytes} bytes"
+    if response.status == TIMED_OUT:
+        return "timeout"
+    for cause in _causes(failure):
         words = _words(cause)
         if words:
             return words
-    # requests' complaints about what it was given are ValueErrors; a connection that broke off has many shapes.
-    return "invalid url or header" if isinstance(exc, ValueError) else "closed"
+    return _STATUS_WORDS.get(response.status, "closed")
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
@@ -61,22 +67,17 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
         if id(current) not in seen:
             seen.add(id(current))
             yield current
-            below = (getattr(current, "reason", None), current.__cause__, current.__context__, *current.args)
-            waiting.extend(item for item in below if isinstance(item, BaseException))
+            waiting.extend(below for below in (current.__cause__, current.__context__) if below)
 
 
 def _words(cause: BaseException) -> str:
     words = ""
-    if isinstance(cause, BodyTooLargeError):
-        words = str(cause)
-    elif isinstance(cause, ssl.SSLError):
-        words = (cause.reason or "tls error").replace("_", " ").lower()
+    if isinstance(cause, ssl.SSLError):
+        words = (getattr(cause, "reason", None) or "tls error").replace("_", " ").lower()
     elif isinstance(cause, TimeoutError):
         words = "timeout"
     elif isinstance(cause, socket.gaierror):
         words = _RESOLVER_WORDS.get(cause.errno or 0, "host not found")
-    elif isinstance(cause, HTTPException):
-        words = "closed"
     elif isinstance(cause, OSError) and cause.errno:
         words = _ERRNO_WORDS.get(cause.errno, os.strerror(cause.errno).lower())
     return words

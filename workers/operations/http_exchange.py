@@ -1,50 +1,59 @@
 """One HTTP exchange for the Lua modules socket.http and ssl.https: the operation `http_exchange`.
 
-A plain blocking function over requests, run on a thread of the operation runner; it holds no Lua object and never
-raises: what goes wrong comes back in LuaSocket's words. Redirects, cookies and decompression are the script's business.
+A blocking function over the client of `workers.http`, run on a thread of the operation runner; it holds no Lua object
+and never raises: what goes wrong comes back in LuaSocket's words. Redirects and decoding are the script's business, as
+in LuaSocket; so are headers, except those that carry the body.
 """
 
 from __future__ import annotations
 
-import os
-import ssl
+import re
 import threading
 import time
-import warnings
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from requests.cookies import RequestsCookieJar
-from requests.structures import CaseInsensitiveDict
-
-from workers.operations.http_error import BodyTooLargeError, error_words
+from workers.http.client import HttpClient
+from workers.http.message import Request, Response
+from workers.http.network import Cancel, Cancellation, Network
+from workers.http.response_body import MAX_PAYLOAD_BYTES
+from workers.http.settings import UNLIMITED, ClientSettings
+from workers.http.url import Url, UrlError
+from workers.operations.http_error import response_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from workers.operations.operation import CancelToken
 
 #: (status, reason, [[name, value], …], body, version) or (None, error text).
 Answer = tuple[int, bytes, list[list[bytes]], bytes, bytes] | tuple[None, bytes]
 
-#: Answers larger than this are refused: they would have to fit into the worker and into the Lua state.
-MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+#: Answers larger than this are refused.
+MAX_BODY_BYTES: Final = MAX_PAYLOAD_BYTES
 
-#: What is read from a connection at once.
-READ_BYTES: Final = 64 * 1024
+#: Sent when the script sends none; the body is handed over as it came, so no encoding is asked for.
+DEFAULT_HEADERS: Final = ((b"User-Agent", b"lualoft"), (b"Accept-Encoding", b"identity"))
 
-#: Sent when the script sends none.
-DEFAULT_USER_AGENT: Final = "lualoft"
+#: Clients that are kept, one for each network, proxy and trust; the one that was not used for longest goes first.
+MAX_CLIENTS: Final = 16
 
-#: Idle connections that one thread keeps, by host.
-POOLED_HOSTS: Final = 16
+#: LuaSocket has no such limits; these keep a server from filling the worker with headers.
+_MAX_FIELDS: Final = 1000
+_MAX_FIELD_BYTES: Final = 64 * 1024
 
+_PORTS: Final = {"http": 80, "https": 443}
 #: Printable ASCII: everything else in a URL is percent-encoded, as it could end the request line.
 _URL_SAFE: Final = "".join(map(chr, range(0x21, 0x7F)))
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NOT_VALUE: Final = re.compile(rb"[\0\r\n]")
+_METHOD: Final = re.compile(rb"[!-~]+")
 
-_OWN_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding"})
+_BODY_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding"})
+#: Dovecot's own, which LuaSocket does not send.
+_DISABLED: Final = frozenset({b"date", b"connection", b"user-agent", b"authorization"})
+_BAD_REQUEST: Final = b"invalid url or header"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,143 +71,141 @@ class Route:
 DIRECT: Final = Route()
 
 
-class _NoCookies(RequestsCookieJar):
-    """A jar that keeps nothing: connections are shared by scripts and calls, cookies must not be."""
+class Exchanges:
+    """The clients behind socket.http and ssl.https; any thread may call them."""
 
-    def set_cookie(self, *_args: object, **_kwargs: object) -> None:
-        pass
+    def __init__(
+        self, network: Network | None = None, network_of: Callable[[int], Network | None] = lambda _id: None
+    ) -> None:
+        """Set up without connections.
+
+        Args:
+            network: how names are resolved, for scripts that may reach everything.
+            network_of: finds the network of any other script; None: the script is gone.
+        """
+        self._network = network
+        self._network_of = network_of
+        self._lock = threading.Lock()
+        self._clients: OrderedDict[tuple[int, Route], HttpClient] = OrderedDict()
+
+    def exchange(self, request: dict[bytes, Any], cancel: Cancellation | None = None) -> Answer:
+        """Do the exchange that the Lua table asks for (workers/lua/modules/lualoft_http.lua).
+
+        Args:
+            request: method, url, headers (list of [name, value]; an empty table arrives as a dict), body, timeout_s,
+                and optionally verify (False: any certificate), proxy, ca_file, network (id; 0: anywhere).
+            cancel: ends it when the call that waits for it is cancelled.
+        """
+        route = Route(
+            proxy=request.get(b"proxy", b""),
+            is_verified=request.get(b"verify", True),
+            ca_file=request.get(b"ca_file", b""),
+        )
+        try:
+            message = _message(request)
+            client = self._client(request.get(b"network", 0), route)
+        except UrlError:
+            return None, _BAD_REQUEST
+        if client is None:
+            return None, b"closed"
+        response = client.submit(message, time.monotonic() + float(request[b"timeout_s"]), cancel)
+        if response.failure or not response.is_complete:
+            return None, response_words(response).encode("utf-8", "replace")
+        return _answer(response)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            clients, self._clients = self._clients, OrderedDict()
+        for client in clients.values():
+            client.close()
+
+    def _client(self, network_id: int, route: Route) -> HttpClient | None:
+        network = self._network_of(network_id) if network_id else self._network
+        if network_id and network is None:
+            return None
+        key = network_id, route
+        with self._lock:
+            client = self._clients.get(key)
+            if client is None:
+                client = self._clients[key] = HttpClient(_settings(route), network)
+            self._clients.move_to_end(key)
+            old = self._clients.popitem(last=False)[1] if len(self._clients) > MAX_CLIENTS else None
+        if old:
+            # Not closed: exchanges of other threads may be on it. Its connections go with it.
+            old.retire()
+        return client
 
 
-class _Sessions(threading.local):
-    """One session per thread: a session is not safe to share, its connections are worth keeping."""
+def http_exchange(exchanges: Exchanges) -> Callable[..., Answer]:
+    """Return the operation over the exchanges of a worker."""
 
-    def __init__(self) -> None:
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.cookies = _NoCookies()
-        adapter = HTTPAdapter(pool_connections=POOLED_HOSTS, pool_maxsize=1)
-        self.session.mount("http://", adapter)
-        self.session.mount("https://", adapter)
+    def exchange(token: CancelToken, request: dict[bytes, Any]) -> Answer:
+        cancel = Cancel()
+        token.on_cancel(cancel.cancel)
+        return exchanges.exchange(request, cancel)
 
-
-_sessions: Final = _Sessions()
+    return exchange
 
 
-def exchange(request: dict[bytes, Any]) -> Answer:
-    """Do the exchange that the Lua table asks for (workers/lua/modules/lualoft_http.lua).
-
-    Args:
-        request: method, url, headers (list of [name, value]; an empty table arrives as a dict), body, timeout_s, and
-            optionally verify (False: any certificate), proxy, ca_file.
-    """
-    route = Route(
-        proxy=request.get(b"proxy", b""),
-        is_verified=request.get(b"verify", True),
-        ca_file=request.get(b"ca_file", b""),
+def _settings(route: Route) -> ClientSettings:
+    return ClientSettings(
+        auto_redirect=False,
+        auto_retry=False,
+        # The exchange's own time limit ends it.
+        request_timeout_ms=UNLIMITED,
+        # LuaSocket knows no pauses.
+        connect_backoff_time_ms=1,
+        connect_backoff_max_time_ms=1,
+        response_hdr_max_fields=_MAX_FIELDS,
+        response_hdr_max_field_size_bytes=_MAX_FIELD_BYTES,
+        proxy_url=quote(route.proxy, safe=_URL_SAFE).encode("ascii"),
+        ssl_client_require_valid_cert=route.is_verified,
+        ssl_client_ca_file=route.ca_file,
     )
-    headers = list(request.get(b"headers") or [])
-    return send(request[b"method"], request[b"url"], headers, request[b"body"], float(request[b"timeout_s"]), route)
 
 
-def send(
-    method: bytes, url: bytes, headers: list[list[bytes]], body: bytes, timeout_s: float, route: Route = DIRECT
-) -> Answer:
-    """Send a request and read the whole answer.
+def _message(request: dict[bytes, Any]) -> Request:
+    """Make the request; raises UrlError for what must not go onto the wire."""
+    fields = {name.lower(): (name, value) for name, value in DEFAULT_HEADERS}
+    for name, value in list(request.get(b"headers") or []):
+        if not _NAME.fullmatch(name) or _NOT_VALUE.search(value):
+            raise UrlError("Invalid header")
+        fields[name.lower()] = (name, value)
+    if not _METHOD.fullmatch(request[b"method"]):
+        raise UrlError("Invalid method")
+    return Request(
+        method=request[b"method"],
+        url=_url(request[b"url"]),
+        headers=tuple(field for name, field in fields.items() if name not in _BODY_FIELDS),
+        disabled=_DISABLED | ({b"host"} & fields.keys()),
+        payload=request[b"body"] or None,
+    )
 
-    Args:
-        headers: [name, value] pairs; length and transfer encoding are written from the body.
-        timeout_s: limit for connecting, for each wait, and for the body as a whole.
-        route: proxy and trust.
-    """
-    deadline = time.monotonic() + timeout_s
+
+def _url(text: bytes) -> Url:
+    """Read a URL the lenient way of LuaSocket: what `workers.http.url` refuses is encoded and sent."""
     try:
-        prepared = _prepared(method, url, headers, body)
-        with _sessions.session.send(
-            prepared,
-            stream=True,
-            allow_redirects=False,
-            timeout=(timeout_s, timeout_s),
-            verify=_verification(route),
-            proxies=_proxies(route),
-        ) as response:
-            content = _read(response, deadline)
-            return response.status_code, _reason(response), _fields(response), content, _version(response)
-    except Exception as exc:  # noqa: BLE001 - a reply is made of it; urllib3's own errors have no common import here
-        return None, error_words(exc).encode("utf-8", "replace")
+        parts = urlsplit(quote(text, safe=_URL_SAFE))
+        host, port = parts.hostname or "", parts.port
+    except ValueError as exc:
+        raise UrlError("Invalid URL") from exc
+    if parts.scheme not in _PORTS or not host:
+        raise UrlError("Invalid URL")
+    target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+    return Url(
+        is_tls=parts.scheme == "https",
+        host=host.encode("ascii"),
+        is_ip_literal=":" in host,
+        port=_PORTS[parts.scheme] if port is None else port,
+        has_port=port is not None,
+        user=None,
+        password=None,
+        target=target.encode("ascii"),
+    )
 
 
-def _prepared(method: bytes, url: bytes, headers: list[list[bytes]], body: bytes) -> requests.PreparedRequest:
-    # Not Session.prepare_request: it would add requests' own User-Agent and Accept-Encoding.
-    fields = CaseInsensitiveDict({"User-Agent": DEFAULT_USER_AGENT})
-    for name, value in headers:
-        if name.lower() not in _OWN_FIELDS:
-            fields[name.decode("latin-1")] = value.decode("latin-1")
-    return requests.Request(
-        method.decode("latin-1"), quote(url, safe=_URL_SAFE), headers=fields, data=body or None
-    ).prepare()
-
-
-def _verification(route: Route) -> bool | str:
-    if not route.is_verified:
-        return False
-    if not route.ca_file:
-        return _system_authorities()
-    path = Path(os.fsdecode(route.ca_file))
-    path.stat()  # requests' own complaint has no error number to word
-    return str(path)
-
-
-def _system_authorities() -> bool | str:
-    """The operator's trust store, so that an authority installed there counts; else the one requests brings."""
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile:
-        return paths.cafile
-    if paths.capath and any(os.scandir(paths.capath)):
-        return paths.capath
-    return True
-
-
-def _proxies(route: Route) -> dict[str, str]:
-    if not route.proxy:
-        return {}
-    proxy = quote(route.proxy, safe=_URL_SAFE)
-    return {"http": proxy, "https": proxy}
-
-
-# A script that says verify = "none" knows what it does; urllib3 would say so on standard error once a worker.
-warnings.filterwarnings("ignore", message="Unverified HTTPS request")
-
-
-# Reading the answer.
-
-
-def _read(response: requests.Response, deadline: float) -> bytes:
-    chunks: list[bytes] = []
-    size_bytes = 0
-    for chunk in _chunks(response):
-        size_bytes += len(chunk)
-        if size_bytes > MAX_BODY_BYTES:
-            raise BodyTooLargeError(MAX_BODY_BYTES)
-        if time.monotonic() > deadline:
-            # A server that sends a byte now and then would hold the thread for ever.
-            raise TimeoutError
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    # read1 gives what has arrived, so that the deadline is looked at between a slow server's bytes.
-    while chunk := response.raw.read1(READ_BYTES, decode_content=False):
-        yield chunk
-
-
-def _reason(response: requests.Response) -> bytes:
-    return (response.raw.reason or "").encode("latin-1", "replace")
-
-
-def _version(response: requests.Response) -> bytes:
-    return b"1.0" if response.raw.version == 10 else b"1.1"  # noqa: PLR2004 - http.client's number for HTTP/1.0
-
-
-def _fields(response: requests.Response) -> list[list[bytes]]:
-    return [[name.encode("latin-1"), value.encode("latin-1")] for name, value in response.raw.headers.items()]
+def _answer(response: Response) -> Answer:
+    fields = [[name, value] for name, value in response.headers]
+    version = b"%d.%d" % response.version
+    return response.status, response.reason, fields, response.payload, version

@@ -5,15 +5,31 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance.modules.servers import closed_port, silent_port
-from workers.operations.http_exchange import MAX_BODY_BYTES, Route, exchange, send
+from workers.operations.http_exchange import MAX_BODY_BYTES, MAX_CLIENTS, Exchanges
 
 #: Long enough for loopback under load, short enough to wait for.
 TIMEOUT_S = 5.0
 SHORT_S = 0.2
 
 
-def get(url: str, timeout_s: float = TIMEOUT_S, route: Route = Route()):  # noqa: B008 - frozen
-    return send(b"GET", url.encode(), [], b"", timeout_s, route)
+#: One for all tests, as for all scripts of a worker.
+EXCHANGES = Exchanges()
+exchange = EXCHANGES.exchange
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_connections_left():
+    yield
+    EXCHANGES.close()
+
+
+def send(method, url, headers, body, timeout_s=TIMEOUT_S, **route):
+    request = {"method": method, "url": url, "headers": headers, "body": body, "timeout_s": timeout_s, **route}
+    return exchange({key.encode(): value for key, value in request.items()})
+
+
+def get(url: str, timeout_s: float = TIMEOUT_S, **route):
+    return send(b"GET", url.encode(), [], b"", timeout_s, **route)
 
 
 def test_answer_has_status_reason_fields_body_and_version(server):
@@ -61,7 +77,7 @@ def test_characters_that_would_end_the_request_line_are_encoded(server):
 
 
 def test_proxy_is_asked_for_the_whole_url(server):
-    assert 200 == get("http://nowhere.invalid/plain", route=Route(proxy=server.url.encode()))[0]
+    assert 200 == get("http://nowhere.invalid/plain", proxy=server.url.encode())[0]
     assert "http://nowhere.invalid/plain" == server.asked[0].path
 
 
@@ -119,19 +135,36 @@ def test_request_that_cannot_be_sent(url, headers):
     assert (None, b"invalid url or header") == send(b"GET", url, headers, b"", TIMEOUT_S)
 
 
+@pytest.mark.parametrize("method", [b"", b"GET /x", b"GET\r\nX: y"])
+def test_method_that_cannot_be_sent(server, method):
+    assert (None, b"invalid url or header") == send(method, server.url.encode(), [], b"")
+    assert [] == server.asked
+
+
+def test_proxy_that_is_no_url(server):
+    assert (None, b"invalid url or header") == get(server.url, proxy=b"nonsense")
+
+
+def test_connections_of_the_oldest_route_are_given_up(server):
+    exchanges = Exchanges()
+    request = {b"method": b"GET", b"url": server.url.encode(), b"headers": {}, b"body": b"", b"timeout_s": TIMEOUT_S}
+    for number in range(MAX_CLIENTS + 1):
+        assert 200 == exchanges.exchange({**request, b"ca_file": b"%d" % number})[0]
+    assert MAX_CLIENTS == len(exchanges._clients)
+    exchanges.close()
+
+
 def test_unknown_certificate_is_refused(tls_server):
     assert (None, b"certificate verify failed") == get(tls_server.server.url)
     assert [] == tls_server.server.asked
 
 
 def test_certificate_of_the_file_is_trusted(tls_server):
-    route = Route(ca_file=str(tls_server.authority).encode())
-    assert 200 == get(tls_server.server.url, route=route)[0]
+    assert 200 == get(tls_server.server.url, ca_file=str(tls_server.authority).encode())[0]
 
 
-@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # pytest takes the module's own filter away
 def test_any_certificate_is_taken_when_told_to(tls_server):
-    assert 200 == get(tls_server.server.url, route=Route(is_verified=False))[0]
+    assert 200 == get(tls_server.server.url, verify=False)[0]
 
 
 def test_tls_to_a_plain_server(server):
@@ -139,5 +172,5 @@ def test_tls_to_a_plain_server(server):
 
 
 def test_missing_authority_file(tls_server):
-    answer = get(tls_server.server.url, route=Route(ca_file=b"/nonexistent/ca.pem"))
+    answer = get(tls_server.server.url, ca_file=b"/nonexistent/ca.pem")
     assert (None, b"no such file or directory") == answer

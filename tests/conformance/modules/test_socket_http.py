@@ -8,7 +8,7 @@ import pytest
 
 from tests.conformance.modules.harness import ALL_LUAS, HERE, make_state, run
 from tests.conformance.modules.servers import closed_port, silent_port
-from workers.operations.http_exchange import exchange
+from workers.operations.http_exchange import Exchanges
 
 SCRIPT = (
     (HERE / "show.lua").read_bytes()
@@ -25,7 +25,14 @@ def _sleep(seconds):
     raise AssertionError(seconds)
 
 
-OPERATIONS = {b"http_exchange": exchange, b"sleep": _sleep}
+EXCHANGES = Exchanges()
+OPERATIONS = {b"http_exchange": EXCHANGES.exchange, b"sleep": _sleep}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_connections_left():
+    yield
+    EXCHANGES.close()
 
 
 @pytest.fixture(params=ALL_LUAS)

@@ -7,7 +7,7 @@
 -- form(url, body, request) -> body text, status, headers, status line; or nil, message: the simple form.
 --
 -- Waits with host.await("http_exchange", { method, url, headers = list of { name, value }, body, timeout_s, verify, and
--- only when set: proxy, ca_file }) -> status, reason, list of { name, value }, body, version; or nil, text.
+-- only when set: proxy, ca_file, network }) -> status, reason, list of { name, value }, body, version; or nil, text.
 --
 -- Mirrors: LuaSocket 3.1. Deviations: a redirected HEAD stays a HEAD, credentials do not follow to another host, the
 -- request's body is collected before it is sent.
@@ -144,6 +144,7 @@ local function exchange(given, target, body, defaults)
       proxy = proxy and tostring(proxy) or nil,
       verify = given.verify ~= "none",
       ca_file = given.cafile,
+      network = host.native.http_network,
    })
    if not status then
       return nil, reason

@@ -1,0 +1,1 @@
+"""What stands behind `dovecot.http`: settings, URLs, and the exchanges themselves; knows no Lua."""
