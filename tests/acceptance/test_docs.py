@@ -17,6 +17,8 @@ def folders(tmp_path_factory):
         if page not in folders:
             folders[page] = tmp_path_factory.mktemp(page.stem)
             Page(page).write_files(folders[page])
+            # What a reader in the project's folder has at hand.
+            (folders[page] / "lua_scripts").symlink_to(ROOT / "lua_scripts")
         return folders[page]
 
     return folder_of
