@@ -20,7 +20,7 @@ from argon2.low_level import Type, hash_secret_raw
 from workers.passwords.limits import MAX_ARGON2_LANES, MAX_MEMORY_KIB, MAX_MEMORY_WORK_KIB
 from workers.passwords.memory_budget import BUDGET
 from workers.passwords.scheme import Attempt, Generator, NewPassword
-from workers.passwords.verdict import CostError, MalformedError, SchemeError
+from workers.passwords.verdict import CostError, NotComputedError, SchemeError
 
 _NUMBER: Final = rb"(0|[1-9][0-9]{0,9})"
 _PHC: Final = re.compile(
@@ -83,7 +83,7 @@ def verify(attempt: Attempt) -> bool:
         return hmac.compare_digest(parameters.tag(attempt.plain, salt, len(tag)), tag)
     except HashingError as exc:
         # All parameters were checked, so this is the memory. Not a mismatch: the password may be right.
-        raise MalformedError("argon2 could not allocate its memory") from exc
+        raise NotComputedError("argon2 could not allocate its memory") from exc
 
 
 def _decoded(text: bytes) -> bytes:

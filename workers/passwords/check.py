@@ -16,6 +16,7 @@ from workers.passwords.schemes import FoundScheme, find_scheme
 from workers.passwords.verdict import (
     MISMATCH_TEXT,
     MalformedError,
+    NotComputedError,
     UndecodableError,
     Verdict,
     Verification,
@@ -71,18 +72,31 @@ def verify(
     Mirrors: password_decode and password_verify of `src/auth/password-scheme.c`. The order is theirs: unknown scheme,
     data that does not decode, weak scheme, data that is not of the scheme's form, comparison.
     """
+    decoded = _decode(stored, dialect, default_scheme)
+    if isinstance(decoded, Verification):
+        return decoded
+    found, data = decoded
+    attempt = Attempt(cut_at_nul(plain), data, cut_at_nul(username), allow_weak)
+    return _verify_decoded(found, attempt)
+
+
+def decoding_error(stored: bytes, *, dialect: Dialect, default_scheme: str) -> bytes:
+    """Return what keeps a stored password from being decoded, empty if nothing does; arguments as of `verify`."""
+    decoded = _decode(stored, dialect, default_scheme)
+    return decoded.error if isinstance(decoded, Verification) else b""
+
+
+def _decode(stored: bytes, dialect: Dialect, default_scheme: str) -> tuple[FoundScheme, bytes] | Verification:
     split = split_scheme(stored)
     name = default_scheme.encode() if split.scheme is None else split.scheme
     found = find_scheme(name, dialect)
     if found is None:
         return Verification(Verdict.UNKNOWN_SCHEME, b"Unknown scheme " + name)
     try:
-        data = decode(split.data, found.scheme, found.explicit)
+        return found, decode(split.data, found.scheme, found.explicit)
     except UndecodableError as exc:
         text = b"Password data is not valid for scheme %s: %s" % (name, str(exc).encode())
         return Verification(Verdict.UNDECODABLE, text)
-    attempt = Attempt(cut_at_nul(plain), data, cut_at_nul(username), allow_weak)
-    return _verify_decoded(found, attempt)
 
 
 def _verify_decoded(found: FoundScheme, attempt: Attempt) -> Verification:
@@ -94,6 +108,8 @@ def _verify_decoded(found: FoundScheme, attempt: Attempt) -> Verification:
         is_match = scheme.verify(attempt)
     except WeakRefusedError as exc:
         return Verification(Verdict.WEAK_REFUSED, str(exc).encode())
+    except NotComputedError as exc:
+        return Verification(Verdict.NOT_COMPUTED, str(exc).encode())
     except MalformedError as exc:
         return Verification(Verdict.MALFORMED, str(exc).encode())
     return Verification(Verdict.MATCH) if is_match else Verification(Verdict.MISMATCH, MISMATCH_TEXT)

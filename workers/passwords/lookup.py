@@ -15,7 +15,7 @@ from workers.passwords.verdict import Verdict, Verification
 _NO_PASSWORD: Final = Verification(Verdict.MISMATCH, b"No password returned (and no nopassword)")
 
 #: These are errors of the database to Dovecot, and 2.4 answers the client with `code=temp_fail`.
-_PREFIXED: Final = frozenset({Verdict.MALFORMED, Verdict.WEAK_REFUSED})
+_PREFIXED: Final = frozenset({Verdict.MALFORMED, Verdict.WEAK_REFUSED, Verdict.NOT_COMPUTED})
 _TEMPORARY: Final = _PREFIXED | {Verdict.UNDECODABLE}
 
 
@@ -46,4 +46,7 @@ def verify_returned(
 
 def is_temporary(verification: Verification, dialect: Dialect) -> bool:
     """Return whether the client is told of a temporary failure (`code=temp_fail`) instead of a wrong password."""
+    # A hash that nobody computed is never a wrong password.
+    if verification.verdict is Verdict.NOT_COMPUTED:
+        return True
     return dialect is Dialect.V2_4 and verification.verdict in _TEMPORARY

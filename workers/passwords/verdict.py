@@ -20,8 +20,10 @@ class Verdict(StrEnum):
     UNKNOWN_SCHEME = "unknown_scheme"
     #: Hex or base64 that does not decode, or to the wrong length.
     UNDECODABLE = "undecodable"
-    #: Data that is not of the scheme's form, or whose cost is over our limits.
+    #: Data that is not of the scheme's form.
     MALFORMED = "malformed"
+    #: Not computed: its cost is over our limits, or there is no memory. It says nothing about the password.
+    NOT_COMPUTED = "not_computed"
     WEAK_REFUSED = "weak_refused"
 
 
@@ -32,6 +34,7 @@ RESULTS: Final = {
     Verdict.UNKNOWN_SCHEME: 0,
     Verdict.UNDECODABLE: -1,
     Verdict.MALFORMED: -1,
+    Verdict.NOT_COMPUTED: -1,
     Verdict.WEAK_REFUSED: -1,
 }
 
@@ -65,7 +68,11 @@ class MalformedError(LualoftError):
     """Stored data is not of the form that its scheme asks for."""
 
 
-class CostError(MalformedError):
+class NotComputedError(MalformedError):
+    """A hash that could not be computed, whatever its form."""
+
+
+class CostError(NotComputedError):
     """A hash whose cost parameters are over our limits; it is refused before any work is done."""
 
     exit_code = EXIT_USAGE
