@@ -181,5 +181,31 @@ def test_error_is_that_of_dovecot_2_3(template, detail):
     assert detail == caught.value.detail
 
 
+# Seen in 2.3.19 through request:var_expand.
+KEPT = [
+    (b"a%kz", b"aUNSUPPORTED_VARIABLE_kz"),
+    (b"%Uk%u", b"UNSUPPORTED_VARIABLE_kuser@dom"),
+    (b"%.3{nope}", b"UNSUPPORTED_VARIABLE_nope"),
+    (b"%{nope:arg}%{nope;opt:arg}", b"UNSUPPORTED_VARIABLE_nopeUNSUPPORTED_VARIABLE_nope;opt"),
+    (b"%{}", b"UNSUPPORTED_VARIABLE_"),
+    (b"%{nope", b"UNSUPPORTED_VARIABLE_{nope"),
+    (b"x%{sha1:nope}%u", b"xuser@dom"),
+    (b"x%{sha1}%u", b"xuser@dom"),
+    (b"%{if;%k;eq;a;b;c}%u", b"user@dom"),
+    (b"%{if;a;eq;b;%{nope};c}%u", b"user@dom"),
+    (b"%{if;1;==;1;%{if;%k;eq;a;b};c}%k", b"UNSUPPORTED_VARIABLE_k"),
+]
+
+
+@pytest.mark.parametrize(("template", "expected"), KEPT, ids=[repr(template) for template, _ in KEPT])
+def test_unknown_variable_may_be_kept(template, expected):
+    assert expected == expand_legacy(template, TABLE, FUNCTIONS, keeps_unknown=True)
+
+
+def test_what_is_wrong_otherwise_is_an_error_where_unknown_variables_are_kept():
+    with pytest.raises(VarExpandError):
+        expand_legacy(b"%k%{if}", TABLE, FUNCTIONS, keeps_unknown=True)
+
+
 def test_template_of_the_largest_size_is_expanded():
     assert b"x" * 65_536 == expand_legacy(b"x" * 65_536, {}, {})

@@ -29,19 +29,20 @@ Functions: TypeAlias = Mapping[bytes, Callable[[bytes], bytes | None]]
 _BRACES = re.compile(rb"\\.?|[{}]", re.DOTALL)
 
 
-def expand_legacy(template: bytes, table: Table, functions: Functions) -> bytes:
+def expand_legacy(template: bytes, table: Table, functions: Functions, *, keeps_unknown: bool = False) -> bytes:
     """Expand a template, which ends at its first NUL.
 
     Args:
         table: `%u` takes the letter `u`, `%{user}` the name `user`.
         functions: `%{passdb:uid}` calls `passdb` with `uid`; `env` is among them, see environment_function().
+        keeps_unknown: put UNSUPPORTED_VARIABLE_NAME in the place of an unknown variable, as Lua scripts see it.
 
     Raises:
-        VarExpandError: with Dovecot's words in `detail`; an unknown variable is an error, as it is to a Lua script.
+        VarExpandError: with Dovecot's words in `detail`; an unknown variable is an error unless it is kept.
     """
     if len(template) > MAX_LEGACY_TEMPLATE_BYTES:
         raise VarExpandError(b"Template exceeds maximum of %d bytes" % MAX_LEGACY_TEMPLATE_BYTES)
-    return _Expansion(table, functions).expand(template.partition(b"\0")[0])
+    return _Expansion(table, functions, keeps_unknown=keeps_unknown).expand(template.partition(b"\0")[0])
 
 
 def environment_function(environment: Mapping[bytes, bytes]) -> Functions:
@@ -49,10 +50,20 @@ def environment_function(environment: Mapping[bytes, bytes]) -> Functions:
     return {b"env": environment.get}
 
 
+class _UnknownVariableError(VarExpandError):
+    """There is no variable of that name; `placeholder` is what may stand for it, `end` where its text ends."""
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__(b"Unknown variable '%%%b'" % name)
+        self.placeholder = b"UNSUPPORTED_VARIABLE_" + name
+        self.end = 0
+
+
 class _Expansion:
     """One expansion with everything that stands inside of it."""
 
-    def __init__(self, table: Table, functions: Functions) -> None:
+    def __init__(self, table: Table, functions: Functions, *, keeps_unknown: bool) -> None:
+        self._keeps_unknown = keeps_unknown
         self._table = table
         self._functions = functions
         self._budget = Budget()
@@ -66,13 +77,24 @@ class _Expansion:
         position = 0
         while (percent := template.find(b"%", position)) >= 0:
             result += template[position:percent]
-            value, position = self._field(template, percent + 1)
+            value, position = self._field_or_placeholder(template, percent + 1)
             result += value
             check_size(len(result))
         self._depth -= 1
         result += template[position:]
         check_size(len(result))
         return bytes(result)
+
+    def _field_or_placeholder(self, template: bytes, position: int) -> tuple[bytes, int]:
+        depth = self._depth
+        try:
+            return self._field(template, position)
+        except _UnknownVariableError as exc:
+            if depth > 1 or not self._keeps_unknown:
+                raise
+            # No modifier applies to it.
+            self._depth = depth
+            return exc.placeholder, exc.end
 
     def _field(self, template: bytes, position: int) -> tuple[bytes, int]:
         found = FIELD.match(template, position)
@@ -81,20 +103,21 @@ class _Expansion:
         if found is None or not letter:
             # A percent sign without a variable ends the template.
             return b"", len(template)
-        if letter == b"{" and b"}" in template[position:]:
-            end = _closing_brace(template, position)
-            value = self._named(template[position + 1 : end])
-            position = end
-        else:
-            value = self._lettered(letter)
-        return parse_field(found).apply(value), position + 1
+        is_named = letter == b"{" and b"}" in template[position:]
+        end = _closing_brace(template, position) if is_named else position
+        try:
+            value = self._named(template[position + 1 : end]) if is_named else self._lettered(letter)
+        except _UnknownVariableError as exc:
+            exc.end = end + 1
+            raise
+        return parse_field(found).apply(value), end + 1
 
     def _lettered(self, letter: bytes) -> bytes:
         if letter in self._table:
             return _c_string(self._table[letter])
         if letter == b"%":
             return letter
-        raise _unknown(letter)
+        raise _UnknownVariableError(letter)
 
     def _named(self, text: bytes) -> bytes:
         if len(text) > 1 and text in self._table:
@@ -113,12 +136,17 @@ class _Expansion:
     def _extension(self, text: bytes) -> bytes:
         key, _, data = text.partition(b":")
         name = key.partition(b";")[0]
-        if name.lower() == b"if":
-            return chosen(b"%b:%b" % (key, data), self.expand, self._budget)
-        if name in HASH_NAMES:
-            return self._hash(key, data)
+        try:
+            if name.lower() == b"if":
+                return chosen(b"%b:%b" % (key, data), self.expand, self._budget)
+            if name in HASH_NAMES:
+                return self._hash(key, data)
+        except _UnknownVariableError as exc:
+            # Inside of another variable: all of that one is empty.
+            exc.placeholder = b""
+            raise
         if key not in self._functions:
-            raise _unknown(key)
+            raise _UnknownVariableError(key)
         return _c_string(self._functions[key](data))
 
     def _hash(self, key: bytes, field: bytes) -> bytes:
@@ -142,7 +170,3 @@ def _closing_brace(template: bytes, position: int) -> int:
 
 def _c_string(value: bytes | None) -> bytes:
     return (value or b"").partition(b"\0")[0]
-
-
-def _unknown(name: bytes) -> VarExpandError:
-    return VarExpandError(b"Unknown variable '%%%b'" % name)
