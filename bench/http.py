@@ -184,12 +184,14 @@ def _run_dovecot(source: str, report: Report) -> None:
     from tests.acceptance.dovecot import Dovecot
 
     with tempfile.TemporaryDirectory() as folder:
-        dovecot = Dovecot(Path(folder), source, blocking=True)
+        script = Path(folder) / "script.lua"
+        script.write_text(source)
+        dovecot = Dovecot(Path(folder), script, blocking=True)
         try:
-            users = ["ada"] * DOVECOT_TOTAL
-            dovecot.logins(users[:DOVECOT_WORKERS], "x")
+            logins = [({"service": "imap"}, b"\0ada\0x")] * DOVECOT_TOTAL
+            dovecot.logins(logins[:DOVECOT_WORKERS])
             began_s = time.perf_counter()
-            answers = dovecot.logins(users, "x")
+            answers = dovecot.logins(logins)
             wall_s = time.perf_counter() - began_s
         finally:
             dovecot.close()

@@ -6,22 +6,23 @@ verdict is `internal_failure`: a failure of ours never says "wrong password".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from dispatcher.auth_chain import Chain, as_bytes
 from dispatcher.protocol.auth_result import AUTH_HOST, AuthResult, AuthVerdict
 from dispatcher.protocol.errors import EXIT_TEMPORARY, CodecError, LualoftError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from dispatcher.auth_chain import Link
     from dispatcher.catalog import Script
     from dispatcher.client import AsyncDispatcher
     from dispatcher.protocol.outcome import Outcome
 
-#: Dovecot 2.4 variable names -> values, and `passdb`, `userdb`, `options` and Dovecot's four booleans.
-Request = dict[str, Any]
+
+#: In passwords.
+_ILLEGAL: Final = frozenset(b"\x01\t\r\n")
 
 
 class AuthOptions:
@@ -31,27 +32,6 @@ class AuthOptions:
     ALLOW_WEAK: Final = "allow_weak_schemes"
     IS_CREDENTIALS: Final = "is_credentials_lookup"
     FIRST_USER: Final = "first_user"
-
-
-class Rule(StrEnum):
-    """What a chain does after a script's result: Dovecot's result_success, result_failure, result_internalfail."""
-
-    RETURN = "return"
-    RETURN_OK = "return-ok"
-    RETURN_FAIL = "return-fail"
-    CONTINUE = "continue"
-    CONTINUE_OK = "continue-ok"
-    CONTINUE_FAIL = "continue-fail"
-
-
-@dataclass(frozen=True)
-class Link:
-    """One passdb of a chain, with Dovecot's defaults."""
-
-    script: str | Script
-    result_success: Rule = Rule.RETURN_OK
-    result_failure: Rule = Rule.CONTINUE
-    result_internalfail: Rule = Rule.CONTINUE
 
 
 class Answer(NamedTuple):
@@ -93,8 +73,12 @@ class Auth:
             script: a name that the catalog knows, or a Script.
             request: Dovecot 2.4 variable names -> values (`user`, `protocol`, `remote_ip`, …), and optionally `passdb`,
                 `userdb`, `options` (see AuthOptions).
-            password: what the user typed.
+            password: what the user typed. With a tab, a line end or the byte 1 it is never right and no script sees it:
+                Dovecot's inner protocols give those a meaning.
         """
+        if has_illegal_characters(password):
+            reason = "Attempted login with password having illegal chars"
+            return AuthResult(AuthVerdict.USER_UNKNOWN, as_bytes(request.get("user")), reason=reason)
         return await self._ask(script, "auth_password_verify", [dict(request), password])
 
     async def lookup(self, script: str | Script, request: Mapping[str, Any]) -> AuthResult:
@@ -127,15 +111,31 @@ class Auth:
     ) -> AuthResult:
         """Check a login against several scripts in turn, by Dovecot's rules.
 
-        A `user_disabled` or `pass_expired`, and a field that refuses the login, end the chain. `next` goes on, and a
-        chain that ends with it is an internal failure. Fields that a script set are given to the next one.
+        A `user_disabled` or `pass_expired` ends the chain. `next` goes on, and a chain that ends with it is an internal
+        failure. Fields that a script set are given to the next one. The result's fields are what Dovecot tells its
+        client: `original_user` of a renamed user and `auth_user` of a master user among them.
         """
-        state = _Chain(dict(request))
+        state = Chain(request)
         for link in chain:
             result = await self.verify(link.script, state.request, password)
             if state.take(link, result):
                 break
         return state.result()
+
+    async def cache_key(self, script: str | Script, database: str = "passdb") -> bytes | None:
+        """Return the template by which a script's answers may be cached, `%{user}`; None: they may not be.
+
+        Args:
+            script: as of `verify`.
+            database: `passdb` or `userdb`.
+
+        Raises:
+            CacheKeyError: the script's function failed or returned no template, to Dovecot a fatal error at its start.
+        """
+        result = await self._ask(script, f"auth_{database}_get_cache_key", [{}])
+        if result.verdict is not AuthVerdict.OK:
+            raise CacheKeyError(result.reason)
+        return result.fields.get(b"cache_key")
 
     async def _ask(self, script: str | Script, function: str, args: list[Any]) -> AuthResult:
         outcome = await self._dispatcher.submit(
@@ -145,6 +145,16 @@ class Auth:
         if self._on_answer is not None:
             self._on_answer(Answer(script, outcome, result))
         return result
+
+
+def has_illegal_characters(password: str | bytes) -> bool:
+    """Return whether Dovecot refuses a password without looking at it (password_has_illegal_chars)."""
+    # To C it ends at its first NUL.
+    return not _ILLEGAL.isdisjoint(as_bytes(password))
+
+
+class CacheKeyError(LualoftError):
+    """Nobody knows by what to cache: the script or the pool failed."""
 
 
 class IterationError(LualoftError):
@@ -161,71 +171,3 @@ def result_of(outcome: Outcome) -> AuthResult:
         return AuthResult.from_value(outcome.values[0])
     except (CodecError, IndexError) as exc:
         return AuthResult(AuthVerdict.INTERNAL_FAILURE, reason=f"the worker's answer is no auth result: {exc}")
-
-
-#: Verdicts after which no other script is asked.
-_FINAL: Final = frozenset({AuthVerdict.USER_DISABLED, AuthVerdict.PASS_EXPIRED})
-
-
-class _Chain:
-    """The state of one login on its way through a chain."""
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self._last = AuthResult(AuthVerdict.USER_UNKNOWN, reason="no passdb was asked")
-        self._is_ok = False
-        self._has_failed_internally = False
-
-    def take(self, link: Link, result: AuthResult) -> bool:
-        """Note a script's result; returns whether the chain ends here."""
-        self._last = result
-        if result.is_final or result.verdict in _FINAL:
-            self._is_ok = False
-            self._has_failed_internally = False
-            return True
-        if result.verdict is AuthVerdict.NEXT:
-            self._hand_on(result)
-            return False
-        rule = self._rule(link, result.verdict)
-        if result.verdict is AuthVerdict.INTERNAL_FAILURE:
-            self._has_failed_internally = True
-            self.request["passdbs_seen_internal_failure"] = True
-        if result.verdict is AuthVerdict.USER_UNKNOWN:
-            self.request["passdbs_seen_user_unknown"] = True
-        if rule in (Rule.RETURN_OK, Rule.CONTINUE_OK):
-            self._is_ok = True
-        elif rule in (Rule.RETURN_FAIL, Rule.CONTINUE_FAIL):
-            self._is_ok = False
-        elif rule is Rule.RETURN:
-            self._is_ok = self._is_ok or result.verdict is AuthVerdict.OK
-        self._hand_on(result)
-        return rule in (Rule.RETURN, Rule.RETURN_OK, Rule.RETURN_FAIL)
-
-    def result(self) -> AuthResult:
-        """Return what the login came to."""
-        if self._is_ok:
-            return self._last.ending_as(AuthVerdict.OK)
-        if self._last.verdict is AuthVerdict.NEXT:
-            reason = "Last passdb had noauthenticate field, cannot authenticate user"
-            return self._last.ending_as(AuthVerdict.INTERNAL_FAILURE, reason)
-        if self._has_failed_internally:
-            # Somebody could not be asked: nobody may say that the password is wrong.
-            return self._last.ending_as(AuthVerdict.INTERNAL_FAILURE)
-        if self._last.verdict is AuthVerdict.OK:
-            return self._last.ending_as(AuthVerdict.PASSWORD_MISMATCH)
-        return self._last
-
-    def _rule(self, link: Link, verdict: AuthVerdict) -> Rule:
-        if verdict is AuthVerdict.OK:
-            return link.result_success
-        return link.result_internalfail if verdict is AuthVerdict.INTERNAL_FAILURE else link.result_failure
-
-    def _hand_on(self, result: AuthResult) -> None:
-        if result.verdict not in (AuthVerdict.OK, AuthVerdict.NEXT):
-            return
-        fields = {**result.fields, **result.hidden_fields}
-        self.request["passdb"] = {**self.request.get("passdb", {}), **fields}
-        self.request["userdb"] = {**self.request.get("userdb", {}), **result.userdb_fields}
-        if result.user:
-            self.request["user"] = result.user
-        self.request["skip_password_check"] = self._is_ok

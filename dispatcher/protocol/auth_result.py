@@ -37,7 +37,8 @@ class AuthResult(msgspec.Struct, frozen=True):
     verdict: AuthVerdict
     #: The user name after all renames; empty where nobody asked for a user.
     user: bytes = b""
-    #: passdb fields after this script: those of the request, and what the script set.
+    #: passdb fields for the client after this script: those of the request, and what the script set. A failed login
+    #: keeps those of the request only, as in Dovecot; that holds for all fields here.
     fields: dict[bytes, bytes] = {}
     #: userdb fields after this script; a passdb script prefetches them as `userdb_NAME`.
     userdb_fields: dict[bytes, bytes] = {}
@@ -47,8 +48,8 @@ class AuthResult(msgspec.Struct, frozen=True):
     password: bytes = b""
     #: passdb fields that are not for the client (`allow_nets`, `userdb_…`); the next script reads them with the others.
     hidden_fields: dict[bytes, bytes] = {}
-    #: A field refused the login (`fail`, `allow_nets`): whatever later scripts say, it fails.
-    is_final: bool = False
+    #: Whose password it was, where the field `login_user` let them in as `user`; else empty.
+    master_user: bytes = b""
     #: A page of the names that auth_userdb_iterate listed; empty for the other entry points.
     users: tuple[bytes, ...] = ()
     #: What the next page's `options.first_user` must be; 0 if this was the last one.
@@ -63,9 +64,9 @@ class AuthResult(msgspec.Struct, frozen=True):
         """Did the script let the user in, or find it?"""
         return self.verdict is AuthVerdict.OK
 
-    def ending_as(self, verdict: AuthVerdict, reason: str = "") -> AuthResult:
-        """Return the result with another verdict: what a chain of scripts came to."""
-        return msgspec.structs.replace(self, verdict=verdict, reason=reason or self.reason)
+    def changed(self, **members: Any) -> AuthResult:  # noqa: ANN401 - members of any type
+        """Return the result with other members: what a chain of scripts came to."""
+        return msgspec.structs.replace(self, **members)
 
     def to_value(self) -> dict[bytes, Any]:
         """Make the value that travels in an outcome."""
@@ -83,8 +84,8 @@ class AuthResult(msgspec.Struct, frozen=True):
             value[b"password"] = self.password
         if self.hidden_fields:
             value[b"hidden_fields"] = self.hidden_fields
-        if self.is_final:
-            value[b"is_final"] = True
+        if self.master_user:
+            value[b"master_user"] = self.master_user
         if self.users:
             value[b"users"] = list(self.users)
             value[b"next_user"] = self.next_user
@@ -106,7 +107,7 @@ class AuthResult(msgspec.Struct, frozen=True):
                 value.get(b"reason", b"").decode("utf-8", "surrogateescape"),
                 value.get(b"password", b""),
                 dict(value.get(b"hidden_fields", {})),
-                value.get(b"is_final", False),
+                value.get(b"master_user", b""),
                 tuple(value.get(b"users", ())),
                 value.get(b"next_user", 0),
             )

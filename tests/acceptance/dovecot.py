@@ -1,16 +1,17 @@
-"""A private Dovecot whose only task is auth: its own folder, unix sockets only, one Lua script."""
+"""A private Dovecot whose only task is auth: its own folder, unix sockets only, one Lua script as passdb and userdb."""
 
-import base64
 import os
 import socket
 import subprocess
-from typing import NamedTuple
 
+import pytest
+
+from tests.acceptance.dovecot_protocol import LoginClient, MasterClient
 from tests.debian import require_file, require_program
 from tests.waiting import wait_until
 
-#: Of one answer, in seconds.
-ANSWER_LIMIT_S = 20.0
+#: Of its start and of its end, in seconds.
+LIMIT_S = 20.0
 
 CONFIGURATION = """\
 base_dir = {folder}/run
@@ -23,12 +24,9 @@ ssl = no
 auth_mechanisms = plain
 disable_plaintext_auth = no
 auth_failure_delay = 0
+auth_verbose = yes
 auth_username_format =
 auth_username_chars =
-passdb {{
-  driver = lua
-  args = file={script} blocking={blocking}
-}}
 # The test's folder is closed to every other user.
 service auth {{
   user = root
@@ -38,28 +36,40 @@ service auth-worker {{
 }}
 """
 
-
-class Answer(NamedTuple):
-    """What the client is told."""
-
-    #: `OK` or `FAIL`.
-    verdict: str
-    fields: dict[str, str]
+DATABASE = """\
+{kind} {{
+  driver = lua
+  args = file={script} blocking={blocking}
+{rules}}}
+"""
 
 
 class Dovecot:
     """One that runs until `close`."""
 
-    def __init__(self, folder, script, *, blocking):
+    def __init__(self, folder, script, *, blocking=False, passdbs=None):
+        """Start it.
+
+        Args:
+            folder: empty, its own.
+            script: path of the Lua file of passdb and userdb.
+            blocking: run the script in auth-worker processes?
+            passdbs: (path of a Lua file, {setting: value}) of each passdb, where there are several.
+        """
+        if os.geteuid() != 0:
+            end = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+            end("a private Dovecot is started by root only")
         program = require_program("dovecot", package="dovecot-core")
         require_file("/usr/lib/dovecot/modules/auth/libauthdb_lua.so", package="dovecot-auth-lua")
         self._folder = folder
         (folder / "state").mkdir()
-        path, configuration = folder / "script.lua", folder / "dovecot.conf"
-        path.write_text(script)
-        configuration.write_text(
-            CONFIGURATION.format(folder=folder, script=path, blocking="yes" if blocking else "no"),
-        )
+        configuration = folder / "dovecot.conf"
+        databases = [("passdb", *passdb) for passdb in passdbs or [(script, {})]] + [("userdb", script, {})]
+        text = CONFIGURATION.format(folder=folder)
+        for kind, path, rules in databases:
+            lines = "".join(f"  {name} = {value}\n" for name, value in rules.items())
+            text += DATABASE.format(kind=kind, script=path, blocking="yes" if blocking else "no", rules=lines)
+        configuration.write_text(text)
         with (folder / "output").open("wb") as output:
             self._process = subprocess.Popen(
                 [program, "-F", "-c", configuration],
@@ -69,7 +79,7 @@ class Dovecot:
                 env={"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")},
             )
         try:
-            wait_until(lambda: self._ended() or self._listens(), ANSWER_LIMIT_S)
+            wait_until(lambda: self._ended() or self._listens(), LIMIT_S)
             assert not self._ended(), self.log
         except BaseException:
             self.close()
@@ -79,48 +89,32 @@ class Dovecot:
     def log(self):
         """What it printed and logged so far."""
         return "".join(
-            path.read_text(errors="replace")
+            path.read_text(encoding="utf-8", errors="surrogateescape")
             for path in (self._folder / "output", self._folder / "log")
             if path.exists()
         )
 
-    def logins(self, users, password):
-        """Ask for AUTH PLAIN, as imap-login does; all at once, as temporary failures are answered late."""
-        responses = (base64.b64encode(f"\0{user}\0{password}".encode()).decode() for user in users)
-        lines = [f"AUTH\t{number}\tPLAIN\tservice=imap\tresp={text}\n" for number, text in enumerate(responses, 1)]
-        answers = {}
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ANSWER_LIMIT_S)
-            connection.connect(str(self._folder / "run" / "auth-client"))
-            connection.sendall(f"VERSION\t1\t2\nCPID\t{os.getpid()}\n{''.join(lines)}".encode())
-            with connection.makefile("r", encoding="utf-8", errors="surrogateescape", newline="\n") as received:
-                while len(answers) < len(lines):
-                    line = received.readline()
-                    assert line, f"auth hung up\n{self.log}"
-                    verdict, *parts = line.rstrip("\n").split("\t")
-                    if verdict in {"OK", "FAIL"}:
-                        pairs = (_unescaped(part).partition("=") for part in parts[1:])
-                        answers[int(parts[0])] = Answer(verdict, {key: value for key, _, value in pairs})
-        return [answers[number] for number in range(1, len(lines) + 1)]
+    def logins(self, requests):
+        """Answers to (parameters, PLAIN response) pairs."""
+        return LoginClient(self._folder / "run" / "auth-client").ask(requests)
+
+    def master(self):
+        """A connection for USER, PASS and LIST."""
+        return MasterClient(self._folder / "run" / "auth-userdb")
 
     def close(self):
         """End it, with all of its processes."""
         self._process.terminate()
         try:
-            self._process.wait(ANSWER_LIMIT_S)
+            self._process.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
     def _listens(self):
         with socket.socket(socket.AF_UNIX) as connection:
-            return connection.connect_ex(str(self._folder / "run" / "auth-client")) == 0
+            # The last one that it opens.
+            return connection.connect_ex(str(self._folder / "run" / "auth-userdb")) == 0
 
     def _ended(self):
         return self._process.poll() is not None
-
-
-def _unescaped(text):
-    for escape, meaning in (("\x01t", "\t"), ("\x01n", "\n"), ("\x01r", "\r"), ("\x010", "\0"), ("\x011", "\x01")):
-        text = text.replace(escape, meaning)
-    return text

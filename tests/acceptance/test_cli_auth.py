@@ -142,9 +142,11 @@ def test_auth_info_reaches_the_script_under_the_names_of_its_dialect(login, writ
     assert expected == {name: found["fields"][name] for name in expected}
 
 
-ODD_BYTES = [
+LINE_BREAKING = [
     pytest.param("a\tb", "a\\tb", id="tab"),
     pytest.param("a\nb", "a\\nb", id="newline"),
+]
+ODD_BYTES = [
     pytest.param("a\x1b[2Jb", "a\\x1b[2Jb", id="escape sequence"),
     pytest.param("'a\"b'", "'a\"b'", id="quotes"),
     pytest.param(NOT_UTF8, "caf\\xe9", id="8 bit"),
@@ -152,7 +154,7 @@ ODD_BYTES = [
 ]
 
 
-@pytest.mark.parametrize(("user", "shown"), ODD_BYTES)
+@pytest.mark.parametrize(("user", "shown"), LINE_BREAKING + ODD_BYTES)
 def test_odd_user_name_reaches_the_script_and_is_shown_on_one_line(login, write, user, shown):
     result = login(user, "p", script=write("echo.lua", ECHO))
     assert 0 == result.code
@@ -162,13 +164,19 @@ def test_odd_user_name_reaches_the_script_and_is_shown_on_one_line(login, write,
 
 @pytest.mark.parametrize(("password", "shown"), ODD_BYTES)
 def test_odd_password_reaches_the_script_whole_and_is_shown_nowhere(auth, write, password, shown):
-    if "\n" in password:
-        password = password.replace("\n", "\r")
     data = os.fsencode(password)
     path = write("password", data + b"\n")
     result = auth("test", write("echo.lua", ECHO), "joe", "--password-file", path)
     assert f"  size_bytes={len(data)}\n" in result.out
     assert shown not in result.out + result.err
+
+
+@pytest.mark.parametrize("password", ["a\tb", "a\rb", "a\x01b"], ids=["tab", "carriage return", "the byte 1"])
+def test_password_that_dovecot_refuses_unseen_reaches_no_script(auth, write, password):
+    path = write("password", password + "\n")
+    result = auth("test", write("echo.lua", ECHO), "joe", "--password-file", path)
+    assert (1, "passdb: joe auth failed\nextra fields:\n  user=joe\n") == (result.code, result.out)
+    assert "lualoft: user_unknown: Attempted login with password having illegal chars\n" == result.err
 
 
 @pytest.mark.parametrize("options", [[], ["--password-stdin"]], ids=["by default", "standard input is a terminal"])
@@ -507,7 +515,7 @@ def doveadm(tmp_path_factory):
     """Run the real doveadm on a private Dovecot that has the script of this file."""
     program = require_program("doveadm", package="dovecot-core")
     folder = tmp_path_factory.mktemp("dovecot")
-    dovecot = Dovecot(folder, USERS.read_text(), blocking=True)
+    dovecot = Dovecot(folder, USERS, blocking=True)
 
     def run(*arguments):
         command = [program, "-c", folder / "dovecot.conf", "auth", *arguments]

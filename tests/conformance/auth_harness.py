@@ -57,7 +57,7 @@ class AuthCase:
     hidden: dict[str, str] = field(default_factory=dict)
     userdb: dict[str, str] = field(default_factory=dict)
     stored: str = ""
-    is_final: bool = False
+    master_user: str = ""
     users: tuple[str, ...] = ()
     next_user: int = 0
     #: All log lines, without the prefix that each has.

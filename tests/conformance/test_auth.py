@@ -43,7 +43,7 @@ def test_case(case: AuthCase, dialect: str, version: str):
     assert case.userdb == _text(result.userdb_fields)
     assert case.new_user == _shown(result.user)
     assert case.stored == _shown(result.password)
-    assert case.is_final == result.is_final
+    assert case.master_user == _shown(result.master_user)
     assert (list(case.users), case.next_user) == ([_shown(user) for user in result.users], result.next_user)
 
 

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from dispatcher.auth import Auth, IterationError, Link, Rule
+from dispatcher.auth import Auth, CacheKeyError, IterationError
+from dispatcher.auth_chain import Link, Rule
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
 from dispatcher.local_pool import LocalPool
@@ -146,6 +147,39 @@ def test_fields_of_one_script_reach_the_next(settings, pool):  # noqa: ARG001
     chain = [Link(OK, result_success=Rule.CONTINUE), Link(reader)]
     result = run(settings, lambda auth: auth.verify_chain(chain, {"user": "joe"}, "x"))
     assert b"ok" == result.fields[b"seen"]
+
+
+def test_password_that_dovecot_would_refuse_reaches_no_script(settings, pool):  # noqa: ARG001
+    result = run(settings, lambda auth: auth.verify_chain([Link(OK)], {"user": "bob"}, "a\tb"))
+    assert (AuthVerdict.USER_UNKNOWN, b"bob") == (result.verdict, result.user)
+
+
+def test_master_user_logs_in_as_another(settings, pool):  # noqa: ARG001
+    script = Script.from_stream(
+        "master", b"function auth_password_verify(r, p) return 1, { login_user = 'jane', nologin = 'y' } end"
+    )
+    result = run(settings, lambda auth: auth.verify_chain([Link(script)], {"user": "root"}, "x"))
+    assert (AuthVerdict.OK, b"jane", b"root") == (result.verdict, result.user, result.master_user)
+    assert {b"original_user": b"root", b"auth_user": b"root", b"nologin": b""} == result.fields
+
+
+CACHED = Script.from_stream(
+    "cached",
+    b"""
+    function auth_passdb_get_cache_key() return "%{protocol}%{user}" end
+    function auth_userdb_get_cache_key() return {} end
+    """,
+)
+
+
+@pytest.mark.parametrize(("script", "expected"), [(CACHED, b"%{protocol}%{user}"), (OK, None)], ids=["given", "none"])
+def test_cache_key_is_what_the_script_says(settings, pool, script, expected):  # noqa: ARG001
+    assert expected == run(settings, lambda auth: auth.cache_key(script))
+
+
+def test_cache_key_that_is_none_is_an_error(settings, pool):  # noqa: ARG001
+    with pytest.raises(CacheKeyError, match=r"expected string, got table"):
+        run(settings, lambda auth: auth.cache_key(CACHED, "userdb"))
 
 
 def test_no_worker_is_an_internal_failure_and_never_a_verdict(settings):

@@ -5,6 +5,7 @@ The auth task drives it; passdb, userdb, iterate and cache_key are the kinds. Wh
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from dispatcher.protocol.auth_result import AuthResult, AuthVerdict
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workers.auth.password_check import Check, ReturnedPassword
+    from workers.auth.request_fields import Expand
     from workers.lua.runtime import LuaState, Step
 
 #: The code of success, of passdbs and userdbs alike.
 CODE_OK: Final = 1
 CODE_INTERNAL_FAILURE: Final = -1
+
+#: In keys.
+_NO_KEY: Final = re.compile(rb"[\t\n\r]")
 
 #: Elements of a DONE step whose second value has no text.
 _SHORT_STEP: Final = 3
@@ -33,6 +38,8 @@ class AuthCall(NamedTuple):
     dialect: str
     #: Cap of the results.
     max_result_bytes: int
+    #: Expands a template of the request; None where there is none to.
+    expand: Expand | None = None
 
     def __repr__(self) -> str:
         """Show nothing: request and password are secret."""
@@ -101,7 +108,7 @@ class LookupBase:
 
     def __init__(self, call: AuthCall) -> None:
         self.call = call
-        self.fields = RequestFields(call.request)
+        self.fields = RequestFields(call.request, is_legacy=call.is_legacy, expand=call.expand)
         self.log = self.fields.log
 
     def result(self, verdict: AuthVerdict, reason: str = "") -> AuthResult:
@@ -115,8 +122,18 @@ class LookupBase:
             reason,
             fields.password,
             fields.hidden_fields,
-            bool(fields.refusal),
+            fields.master_user,
         )
+
+    def is_key(self, key: bytes) -> bool:
+        """Is it a key that a field may have? Warns if not; of tables, only such keys come here."""
+        if not key:
+            self.say("warning", "db-lua: Field key cannot be empty - ignoring")
+        elif _NO_KEY.search(key):
+            self.say("warning", "db-lua: Field key cannot contain <CR>, <LF> or <TAB> - ignoring")
+        else:
+            return True
+        return False
 
     def say(self, level: str, text: str) -> None:
         """Log a line."""

@@ -29,6 +29,20 @@ local function integer_of(number)
    return 0
 end
 
+-- 2.3 writes it unsigned: a negative one is taken from 2^64 = 18446744073,709551616, in two parts that doubles hold.
+local function integer_text(integer)
+   local text = format("%d", integer)
+   if is_24 or integer >= 0 then
+      return text
+   end
+   local high = 18446744073 - (tonumber(sub(text, 2, -10)) or 0)
+   local low = 709551616 - tonumber(sub(text, #text > 10 and -9 or 2))
+   if low < 0 then
+      high, low = high - 1, low + 1000000000
+   end
+   return format("%.0f%09.0f", high, low)
+end
+
 local function c_string(text)
    local nul = find(text, "\0", 1, true)
    return nul and sub(text, 1, nul - 1) or text
@@ -58,7 +72,7 @@ local function field_text(record, key, value)
    if kind == "string" then
       return c_string(value)
    elseif kind == "number" then
-      return format("%d", integer_of(value))
+      return integer_text(integer_of(value))
    elseif kind == "boolean" then
       return value and "yes" or "no"
    end

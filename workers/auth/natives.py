@@ -67,7 +67,7 @@ def auth_natives(
 
 
 def _expansion(providers: Mapping[bytes, Provider]) -> Callable[..., tuple[bool, bytes]]:
-    def var_expand(template: bytes, variables: bytes, passdb: bytes, userdb: bytes) -> tuple[bool, bytes]:
+    def var_expand(template: bytes, variables: bytes, passdb: bytes, userdb: bytes, *_: object) -> tuple[bool, bytes]:
         passdb_fields, userdb_fields = _unpacked(passdb), _unpacked(userdb)
         own: dict[bytes, Provider] = {
             b"passdb": lambda name: passdb_fields.get(name) or b"",
@@ -84,13 +84,19 @@ def _expansion(providers: Mapping[bytes, Provider]) -> Callable[..., tuple[bool,
 def _legacy_expansion(environment: Mapping[bytes, bytes]) -> Callable[..., tuple[bool, bytes]]:
     shared = environment_function(environment)
 
-    def var_expand(template: bytes, variables: bytes, passdb: bytes, userdb: bytes) -> tuple[bool, bytes]:
+    def var_expand(
+        template: bytes,
+        variables: bytes,
+        passdb: bytes,
+        userdb: bytes,
+        keeps_unknown: bool,  # noqa: FBT001 - called by Lua
+    ) -> tuple[bool, bytes]:
         table = _unpacked(variables)
         table.update({letter: table.get(name) for letter, name in _LETTERS.items()})
         table[b"!"] = b""
         own = {b"passdb": _with_default(_unpacked(passdb)), b"userdb": _with_default(_unpacked(userdb))}
         try:
-            return True, expand_legacy(template, table, {**shared, **own})
+            return True, expand_legacy(template, table, {**shared, **own}, keeps_unknown=keeps_unknown)
         except VarExpandError as exc:
             return False, exc.detail
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ _SEPARATORS: Final = re.compile(rb"[, ]+")
 
 #: The word for requests without an IP.
 _LOCAL: Final = b"local"
+
+#: Of a number of bits; more are none.
+_MAX_DIGITS: Final = 9
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -37,13 +41,19 @@ def check_networks(request: RequestFields, name: bytes, networks: bytes, remote_
     if ip is None:
         request.refuse("info", f"{field} check failed: Remote IP not known and 'local' missing")
     else:
-        request.refuse("info", f"{field} check failed: IP {ip} not in allowed networks")
+        request.refuse("info", f"{field} check failed: IP {_shown(ip)} not in allowed networks")
 
 
-def _parse_ip(text: bytes) -> _Address | None:
+def _parse_ip(data: bytes) -> _Address | None:
+    """Read an address as net_addr2ip does: IPv4 as inet_aton takes it (`127.1` is one), IPv6 perhaps in brackets."""
+    text = data.decode("ascii", "replace")
     try:
-        return ipaddress.ip_address(text.decode("ascii", "replace").strip("[]").partition("%")[0])
-    except ValueError:
+        if ":" not in text:
+            return ipaddress.IPv4Address(socket.inet_aton(text))
+        if text.startswith("[") and text.endswith("]"):
+            text = text[1:-1]
+        return ipaddress.IPv6Address(socket.inet_pton(socket.AF_INET6, text))
+    except (OSError, ValueError):
         return None
 
 
@@ -57,14 +67,19 @@ def _contains(network: bytes, ip: _Address) -> bool:
 
 
 def _parse_network(text: bytes) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    address, slash, bits = text.decode("ascii", "replace").partition("/")
-    # A network mask in dots is Python's, not Dovecot's.
-    if slash and not (bits.isascii() and bits.isdigit()):
+    address, slash, bits = text.partition(b"/")
+    ip = _parse_ip(address)
+    if ip is None or (slash and not (bits.isdigit() and len(bits) <= _MAX_DIGITS)):
         return None
-    try:
-        return ipaddress.ip_network(address.strip("[]") + slash + bits, strict=False)
-    except ValueError:
+    bit_count = int(bits) if slash else ip.max_prefixlen
+    if bit_count > ip.max_prefixlen:
         return None
+    return ipaddress.ip_network((ip, bit_count), strict=False)
+
+
+def _shown(ip: _Address) -> str:
+    family = socket.AF_INET if isinstance(ip, ipaddress.IPv4Address) else socket.AF_INET6
+    return socket.inet_ntop(family, ip.packed)
 
 
 def _plain(ip: _Address) -> _Address:

@@ -21,7 +21,7 @@ from workers.auth.entry_point import (
 )
 from workers.auth.passdb_fields import set_passdb_field, set_password
 from workers.auth.password_check import ReturnedPassword
-from workers.passwords.check import split_scheme
+from workers.passwords.check import decoding_error, split_scheme
 from workers.passwords.policy import Dialect, Origin, default_scheme
 
 if TYPE_CHECKING:
@@ -78,10 +78,8 @@ class _Passdb(LookupBase):
         """Put the fields into the request."""
         is_string = returned.kind in {"string", "number"}
         for key, value in words(returned.text or b"") if is_string else returned.pairs:
-            if key:
+            if self.is_key(key):
                 self.take_field(key, value, is_string=is_string)
-            else:
-                self.say("warning", "db-lua: Field key cannot be empty - ignoring")
 
     def take_field(self, key: bytes, value: bytes, *, is_string: bool) -> None:  # noqa: ARG002 - a lookup tells them apart
         """Put one field into the request."""
@@ -94,19 +92,23 @@ class _Passdb(LookupBase):
     def ended(self, verdict: AuthVerdict, reason: str = "") -> AuthResult:
         """End; fields may still turn a success into something else."""
         fields = self.fields
+        if verdict is AuthVerdict.OK and fields.refusal:
+            verdict, reason = AuthVerdict.PASSWORD_MISMATCH, fields.refusal
+        elif verdict is AuthVerdict.OK and fields.has(b"noauthenticate"):
+            verdict = AuthVerdict.NEXT
+        if verdict is AuthVerdict.OK:
+            fields.log_in_as_another()
+        elif verdict is not AuthVerdict.NEXT:
+            fields.roll_back()
         if fields.is_tempfail:
             # The prefetched fields are of no use; whoever reads them is told so.
             fields.userdb_fields[b"tempfail"] = b"yes"
-        if fields.refusal and verdict in {AuthVerdict.OK, AuthVerdict.NEXT}:
-            return self.result(AuthVerdict.PASSWORD_MISMATCH, fields.refusal)
-        if verdict is AuthVerdict.OK and fields.has(b"noauthenticate"):
-            verdict = AuthVerdict.NEXT
         return self.result(verdict, reason)
 
     def fail(self, text: str) -> AuthResult:
         """End without a verdict."""
         self.say("error", self.log_prefix + text)
-        return self.result(AuthVerdict.INTERNAL_FAILURE, text)
+        return self.ended(AuthVerdict.INTERNAL_FAILURE, text)
 
     def mismatch(self, reason: str) -> AuthResult:
         """End with a wrong password."""
@@ -127,9 +129,10 @@ class _Passdb(LookupBase):
             return self.fail(reason)
         if returned.code == 0:
             return self.wrong_code(reason)
+        result = self.ended(verdict, reason)
         if verdict is AuthVerdict.PASS_EXPIRED:
-            self.fields.show(b"reason", b"Password expired")
-        return self.ended(verdict, reason)
+            return result.changed(fields={**result.fields, b"reason": b"Password expired"})
+        return result
 
 
 class PasswordVerify(_Passdb):
@@ -191,7 +194,9 @@ class PassdbLookup(_Passdb):
         if not has_password or self._returned is None:
             return self.ended(AuthVerdict.OK) if is_skipped else self.mismatch(_MISSING)
         self._keep_password(self._returned)
-        if is_skipped or self.call.password is None or self.call.option(b"is_credentials_lookup"):
+        if self.call.password is None or self.call.option(b"is_credentials_lookup"):
+            return self._credentials(self._returned)
+        if is_skipped:
             return self.ended(AuthVerdict.OK)
         return ReturnedPassword(
             stored=self._returned,
@@ -209,16 +214,28 @@ class PassdbLookup(_Passdb):
         reason = check.text.decode("utf-8", "surrogateescape")
         self.say("info" if reason == _MISMATCH else "error", reason)
         if check.is_temporary:
-            return self.result(AuthVerdict.INTERNAL_FAILURE, reason)
+            return self.ended(AuthVerdict.INTERNAL_FAILURE, reason)
+        return self.ended(AuthVerdict.PASSWORD_MISMATCH, reason)
+
+    def _credentials(self, stored: bytes) -> AuthResult:
+        """End a lookup of credentials, which nobody can use if they do not decode."""
+        error = decoding_error(stored, dialect=Dialect(self.call.dialect), default_scheme=self._default_scheme())
+        if not error:
+            return self.ended(AuthVerdict.OK)
+        reason = error.decode("utf-8", "surrogateescape")
+        self.say("error", reason)
         return self.ended(AuthVerdict.PASSWORD_MISMATCH, reason)
 
     def _keep_password(self, stored: bytes) -> None:
         split = split_scheme(stored)
         if split.scheme is None:
-            scheme = self._scheme or default_scheme(Dialect(self.call.dialect), Origin.PASSDB_LOOKUP).encode()
-            set_password(self.fields, stored, scheme)
+            set_password(self.fields, stored, self._default_scheme().encode())
         else:
-            self.fields.password = b"{%b}%b" % (split.scheme, split.data)
+            set_password(self.fields, b"{%b}%b" % (split.scheme, split.data), b"")
+
+    def _default_scheme(self) -> str:
+        configured = self._scheme.decode("ascii", "replace")
+        return configured or default_scheme(Dialect(self.call.dialect), Origin.PASSDB_LOOKUP)
 
     def _original_user(self) -> bytes:
         user = self.call.request.get(b"original_user") or self.call.request.get(b"user")

@@ -12,9 +12,10 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
+from workers.auth.field_syntax import MAX_IMPORTS, Suffix, split_import, split_suffix
 from workers.auth.networks import check_networks
-from workers.auth.tab_escape import split_tab_escaped
-from workers.auth.userdb_fields import DEFAULT_SUFFIX, MAX_IMPORTS, REMOVE_SUFFIX, set_userdb_field
+from workers.auth.request_fields import USERDB_PREFIX
+from workers.auth.userdb_fields import set_userdb_field
 from workers.auth.username import RENAMING, rename
 from workers.passwords.check import split_scheme
 
@@ -23,26 +24,26 @@ if TYPE_CHECKING:
 
     from workers.auth.request_fields import RequestFields
 
-#: Fields of a passdb that are one of the userdb's.
-USERDB_PREFIX: Final = b"userdb_"
-
 #: The scheme of a password that a script sets without one (STATIC_PASS_SCHEME).
 _STATIC_SCHEME: Final = b"PLAIN"
 
 #: Seconds that a login may be delayed at most.
 MAX_DELAY_S: Final = 300
 
+#: Of the C types behind the two numbers of `delay_until`.
+_MAX_TIME: Final = (1 << 63) - 1
+_MAX_SPREAD: Final = (1 << 32) - 1
+
 _DELAY: Final = re.compile(rb"([^+]*)(?:\+(.*))?", re.DOTALL)
 
 
 def set_passdb_field(request: RequestFields, name: bytes, value: bytes, depth: int = 0) -> None:
     """Apply one field."""
-    if name.endswith(DEFAULT_SUFFIX) and name != DEFAULT_SUFFIX:
-        name = name.removesuffix(DEFAULT_SUFFIX)
-        if request.has(name):
-            return
-    elif name.endswith(REMOVE_SUFFIX) and name != REMOVE_SUFFIX:
-        request.remove(name.removesuffix(REMOVE_SUFFIX))
+    suffix, name = split_suffix(name, is_legacy=request.is_legacy)
+    if suffix is Suffix.REMOVE:
+        request.remove(name)
+        return
+    if suffix is Suffix.DEFAULT and request.has(name):
         return
     rule = _RULES.get(name)
     if name.startswith(USERDB_PREFIX):
@@ -56,7 +57,10 @@ def set_passdb_field(request: RequestFields, name: bytes, value: bytes, depth: i
 
 
 def set_password(request: RequestFields, value: bytes, scheme: bytes) -> None:
-    """Keep a password; `scheme` is put in front unless it names one."""
+    """Keep a password, the first one; `scheme` is put in front unless it names one."""
+    if request.password:
+        request.log.append(("error", b"Multiple password values not supported"))
+        return
     has_scheme = value.startswith(b"{") and b"}" in value
     request.password = value if has_scheme else b"{%b}%b" % (scheme, value)
 
@@ -75,20 +79,18 @@ def _import(request: RequestFields, prefix: bytes, value: bytes, depth: int) -> 
     if depth >= MAX_IMPORTS:
         request.refuse("error", "passdb_import nests too deeply")
         return
-    for part in split_tab_escaped(value):
+    for part in split_import(value, is_legacy=request.is_legacy):
         name, _, text = part.partition(b"=")
         if name:
             set_passdb_field(request, prefix + name, text, depth + 1)
 
 
 def _password(request: RequestFields, _name: bytes, value: bytes) -> None:
-    if not value and request.has(b"nopassword"):
-        return
     set_password(request, value, _STATIC_SCHEME)
 
 
 def _password_noscheme(request: RequestFields, _name: bytes, value: bytes) -> None:
-    request.password = b"{%b}%b" % (_STATIC_SCHEME, value)
+    set_password(request, b"{%b}%b" % (_STATIC_SCHEME, value), _STATIC_SCHEME)
 
 
 def _nopassword(request: RequestFields, name: bytes, value: bytes) -> None:
@@ -96,12 +98,12 @@ def _nopassword(request: RequestFields, name: bytes, value: bytes) -> None:
         request.log.append(("error", b"nopassword set but password is non-empty"))
         return
     request.password = b""
-    request.show(name, value)
+    request.hide(name, value)
 
 
 def _noauthenticate(request: RequestFields, name: bytes, value: bytes) -> None:
     # The other field keeps later passdbs from checking the password.
-    request.show(b"nopassword", b"")
+    request.hide(b"nopassword", b"")
     request.hide(name, value)
 
 
@@ -121,6 +123,10 @@ def _allow_real_nets(request: RequestFields, name: bytes, value: bytes) -> None:
 
 
 def _check_client_fp(request: RequestFields, name: bytes, value: bytes) -> None:
+    if request.is_legacy:
+        # 2.3 does not know it.
+        request.show(name, value)
+        return
     if value not in request.client_fingerprints:
         request.refuse("info", "check_client_fp failed: the client's certificate has another fingerprint")
     request.hide(name, value)
@@ -136,32 +142,43 @@ def _delay_until(request: RequestFields, name: bytes, value: bytes) -> None:
     timestamp, spread = found.groups() if found else (value, None)
     extra_s = 0
     if spread is not None:
-        if _is_number(spread):
-            extra_s = secrets.randbelow(max(int(spread), 1))
+        if (most_s := _number(spread, _MAX_SPREAD)) is not None:
+            extra_s = secrets.randbelow(max(most_s, 1))
         else:
             request.refuse("error", f"Invalid delay_until randomness number '{_text(spread)}'")
-    if not _is_number(timestamp):
+    is_negative = timestamp.startswith(b"-")
+    until = _number(timestamp.removeprefix(b"-"), _MAX_TIME)
+    if until is None:
         request.refuse("error", f"Invalid delay_until timestamp '{_text(timestamp)}'")
         return
-    left_s = int(timestamp) - int(time.time())
+    left_s = 0 if is_negative else until - int(time.time())
     if left_s > MAX_DELAY_S:
         request.refuse("error", f"delay_until timestamp {_text(timestamp)} is too much in the future, failing")
     elif left_s > 0:
-        value = b"%d" % (int(time.time()) + min(left_s + extra_s, MAX_DELAY_S))
+        timestamp = b"%d" % (int(time.time()) + min(left_s + extra_s, MAX_DELAY_S))
+    request.hide(name, timestamp)
+
+
+def _number(text: bytes, maximum: int) -> int | None:
+    """Digits, up to a maximum; int() of a hundred thousand of them would take a while."""
+    digits = text.lstrip(b"0")
+    if not text.isdigit() or len(digits) > len(str(maximum)):
+        return None
+    number = int(digits or b"0")
+    return number if number <= maximum else None
+
+
+def _login_user(request: RequestFields, name: bytes, value: bytes) -> None:
+    if value:
+        request.login_user = value
+    else:
+        # Dovecot goes on with a user whose name is empty.
+        request.refuse("error", "login_user attempted to be changed to empty")
     request.hide(name, value)
-
-
-def _is_number(text: bytes) -> bool:
-    # No time stamp has more digits, and int() of a hundred thousand takes a while.
-    return text.isdigit() and len(text) <= len(str(1 << 63))
 
 
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
-
-
-def _hide(request: RequestFields, name: bytes, value: bytes) -> None:
-    request.hide(name, value)
 
 
 #: Fields that do more than go to the client.
@@ -175,7 +192,6 @@ _RULES: Final[dict[bytes, Callable[[RequestFields, bytes, bytes], None]]] = {
     b"check_client_fp": _check_client_fp,
     b"fail": _fail,
     b"delay_until": _delay_until,
-    b"nodelay": _hide,
-    b"login_user": _hide,
+    b"login_user": _login_user,
     **dict.fromkeys(RENAMING, _rename),
 }

@@ -83,18 +83,28 @@ local function packed_fields(fields)
    return concat(parts, "\0")
 end
 
-local function expanded(record, template)
-   local given = record.given
-   local is_expanded, result = native.auth_var_expand(
+-- `keeps_unknown`: in 2.3 a script does not learn that there is no such variable.
+local function expand(given, template, keeps_unknown)
+   return native.auth_var_expand(
       template,
       host.auth_packed_variables(given),
       packed_fields(given.passdb),
-      packed_fields(given.userdb)
+      packed_fields(given.userdb),
+      keeps_unknown
    )
+end
+
+local function expanded(record, template)
+   local is_expanded, result = expand(record.given, template, true)
    if is_expanded then
       return result
    end
    error("var_expand(" .. template .. ") failed: " .. result, 0)
+end
+
+-- Expands a template that a field holds. Returns whether that worked, and the text or what is wrong.
+function host.exports.auth_expand(given, template)
+   return host.DONE, expand(given, template, false)
 end
 
 -- var_expand(template): a string; raises `var_expand(TEMPLATE) failed: DETAIL`.

@@ -5,12 +5,23 @@ The field rules (passdb_fields, userdb_fields) change it; the auth task makes th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    #: User, template -> whether it could be expanded, the text or what is wrong with it.
+    Expand = Callable[[bytes, bytes], tuple[bool, bytes]]
 
 Fields = dict[bytes, bytes]
+
+
+#: passdb fields that the client is never shown.
+HIDDEN: Final = frozenset(
+    b"user username domain login_user allow_nets allow_real_nets fail delay_until nopassword noauthenticate".split()
+)
+#: … beside those of the userdb.
+USERDB_PREFIX: Final = b"userdb_"
 
 
 class RequestFields:
@@ -18,27 +29,43 @@ class RequestFields:
 
     __slots__ = (
         "_request",
+        "expand",
         "fields",
         "hidden_fields",
+        "is_legacy",
         "is_tempfail",
         "log",
+        "login_user",
+        "master_user",
         "password",
         "refusal",
         "user",
         "userdb_fields",
     )
 
-    def __init__(self, request: Mapping[bytes, Any]) -> None:
-        """Read what the dispatcher sent; whatever is no string there counts as not set."""
+    def __init__(self, request: Mapping[bytes, Any], *, is_legacy: bool = False, expand: Expand | None = None) -> None:
+        """Read what the dispatcher sent; whatever is no string there counts as not set.
+
+        Args:
+            request: the request of an AuthCall.
+            is_legacy: do the rules of 2.3 hold?
+            expand: expands the variables of a template; None where there are none.
+        """
         self._request = request
+        self.is_legacy = is_legacy
+        self.expand = expand
         self.user = _c_string(request.get(b"user"))
-        #: passdb fields for the client.
-        self.fields = _fields(request.get(b"passdb"))
-        self.userdb_fields = _fields(request.get(b"userdb"))
-        #: passdb fields that the client is not shown: allow_nets, userdb_…, renames.
-        self.hidden_fields: Fields = {}
         #: With its scheme; empty if no password was set.
         self.password = b""
+        #: passdb fields for the client, and those that it is not shown: allow_nets, userdb_…, renames.
+        self.fields: Fields = {}
+        self.hidden_fields: Fields = {}
+        self.userdb_fields: Fields = {}
+        self.roll_back()
+        #: Whom the user logs in as; None: as themselves.
+        self.login_user: bytes | None = None
+        #: Who logs in, where that is not `user`.
+        self.master_user = b""
         #: A field refused the login though the password may be right; why.
         self.refusal = ""
         #: The userdb side cannot be used now.
@@ -69,6 +96,21 @@ class RequestFields:
         """Is there a passdb field of this name, shown to the client or not?"""
         return name in self.fields or name in self.hidden_fields
 
+    def roll_back(self) -> None:
+        """Forget the fields that were set, as Dovecot does after a failed passdb."""
+        earlier = _fields(self._request.get(b"passdb"))
+        self.hidden_fields = {name: value for name, value in earlier.items() if is_hidden(name)}
+        self.fields = {name: value for name, value in earlier.items() if name not in self.hidden_fields}
+        self.userdb_fields = _fields(self._request.get(b"userdb"))
+        self.password = b""
+
+    def log_in_as_another(self) -> None:
+        """Carry `login_user` out, once the login has succeeded: the user becomes the master user."""
+        if self.login_user is not None:
+            text = b"Master user logging in as " + self.login_user
+            self.log.append(("info", text))
+            self.master_user, self.user, self.login_user = self.user, self.login_user, None
+
     def hide(self, name: bytes, value: bytes) -> None:
         """Set a passdb field that the client is not shown."""
         self.fields.pop(name, None)
@@ -88,6 +130,11 @@ class RequestFields:
         """Note that a field refuses the login, and log why."""
         self.refusal = self.refusal or text
         self.log.append((level, text.encode("utf-8", "surrogateescape")))
+
+
+def is_hidden(name: bytes) -> bool:
+    """Is a passdb field of this name for the client never?"""
+    return name in HIDDEN or name.startswith(USERDB_PREFIX)
 
 
 def _c_string(value: object) -> bytes:

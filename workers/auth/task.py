@@ -64,7 +64,7 @@ class AuthTask(CallTask):
         if make is PasswordVerify and (call.password is None or call.option(b"is_credentials_lookup")):
             # Credentials are always looked up.
             make = PassdbLookup
-        self._call = call
+        self._call = call = call._replace(expand=self._expand)
         self._begin(make(call))
 
     def go_on(self, coroutine: object, values: tuple[Any, ...]) -> None:
@@ -113,6 +113,12 @@ class AuthTask(CallTask):
         """Judge an error of the script."""
         entry = self._entry
         self._conclude(entry.fail(call_failure(entry.function, entry.argument_count, text, entry.result_count)))
+
+    def _expand(self, user: bytes, template: bytes) -> tuple[bool, bytes]:
+        """Expand a template that stands in a field; by then the user may have been renamed."""
+        request = {**self._call.request, b"user": user}
+        _, is_expanded, text = self.instance.state.call_export(b"auth_expand", (request, template))
+        return is_expanded, text
 
     def _begin(self, entry: EntryPoint) -> None:
         self._entry = entry

@@ -53,10 +53,8 @@ class UserdbLookup(LookupBase):
     def _take_fields(self, returned: Returned) -> None:
         is_string = returned.kind in {"string", "number"}
         for key, value in words(returned.text or b"") if is_string else returned.pairs:
-            if key:
+            if self.is_key(key):
                 set_userdb_field(self.fields, key, value)
-            else:
-                self.say("warning", "db-lua: Field key cannot be empty - ignoring")
 
     def _rejected(self, returned: Returned) -> AuthResult:
         has_text = returned.text is not None and returned.kind != "table"

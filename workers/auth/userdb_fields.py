@@ -10,31 +10,31 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workers.auth.tab_escape import split_tab_escaped
+from workers.auth.field_syntax import MAX_IMPORTS, Suffix, split_import, split_suffix
 from workers.auth.username import RENAMING, rename
 
 if TYPE_CHECKING:
     from workers.auth.request_fields import RequestFields
 
-DEFAULT_SUFFIX: Final = b":default"
-REMOVE_SUFFIX: Final = b":remove"
+#: AUTH_REQUEST_USER_KEY_IGNORE, which stands for "no fields" in Dovecot's cache.
+_IGNORED: Final = b" "
 
-#: How often an import may contain another one.
-MAX_IMPORTS: Final = 16
+#: Dovecot as Debian builds it takes no larger one.
+MAX_ID: Final = (1 << 31) - 1
 
 
 def set_userdb_field(request: RequestFields, name: bytes, value: bytes, depth: int = 0) -> None:
     """Apply one field."""
     fields = request.userdb_fields
-    if name.endswith(DEFAULT_SUFFIX) and name != DEFAULT_SUFFIX:
-        name = name.removesuffix(DEFAULT_SUFFIX)
-        if name in fields:
-            return
-    elif name.endswith(REMOVE_SUFFIX) and name != REMOVE_SUFFIX:
-        fields.pop(name.removesuffix(REMOVE_SUFFIX), None)
+    suffix, name = split_suffix(name, is_legacy=request.is_legacy)
+    if suffix is Suffix.REMOVE:
+        fields.pop(name, None)
+        return
+    if suffix is Suffix.DEFAULT and name in fields:
+        return
+    if name == _IGNORED:
         return
     if name in RENAMING:
         rename(request, name, value)
@@ -47,7 +47,7 @@ def set_userdb_field(request: RequestFields, name: bytes, value: bytes, depth: i
     elif name == b"userdb_import":
         _import(request, value, depth)
     elif name == b"system_user":
-        request.log.append(("warning", b"userdb: Replace system_user with system_groups_user"))
+        request.log.append(("warning", b"Replace system_user with system_groups_user"))
         fields[b"system_groups_user"] = value
     else:
         fields[name] = value
@@ -65,8 +65,8 @@ def _set_id(request: RequestFields, name: bytes, value: bytes) -> None:
 def _number_of(name: bytes, value: bytes) -> int | None:
     """A number as it is, or the system's number of the user or group."""
     if value.isdigit():
-        # The largest one means "unchanged" to the system calls.
-        return int(value) if len(value) <= len("4294967295") and int(value) < (1 << 32) - 1 else None
+        digits = value.lstrip(b"0") or b"0"
+        return int(digits) if len(digits) <= len(str(MAX_ID)) and int(digits) <= MAX_ID else None
     text = os.fsdecode(value)
     try:
         return pwd.getpwnam(text).pw_uid if name == b"uid" else grp.getgrnam(text).gr_gid
@@ -74,9 +74,17 @@ def _number_of(name: bytes, value: bytes) -> int | None:
         return None
 
 
-def _set_ids_of_file(request: RequestFields, path: bytes) -> None:
+def _set_ids_of_file(request: RequestFields, template: bytes) -> None:
+    is_expanded, path = True, template
+    if b"%" in template and request.expand:
+        is_expanded, path = request.expand(request.user, template)
+    if not is_expanded:
+        request.log.append(("error", b"Failed to expand uidgid_file=%b: %b" % (template, path)))
+        request.is_tempfail = True
+        return
     try:
-        status = Path(os.fsdecode(path)).stat()
+        # Not of pathlib: to it, an empty path is the current folder.
+        status = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError) as exc:
         reason = os.strerror(exc.errno or 0) if isinstance(exc, OSError) else str(exc)
         request.log.append(("error", b"stat(%b) failed: %b" % (path, reason.encode())))
@@ -91,7 +99,7 @@ def _import(request: RequestFields, value: bytes, depth: int) -> None:
         request.log.append(("error", b"userdb_import nests too deeply"))
         request.is_tempfail = True
         return
-    for part in split_tab_escaped(value):
+    for part in split_import(value, is_legacy=request.is_legacy):
         name, _, text = part.partition(b"=")
         if name:
             set_userdb_field(request, name, text, depth + 1)

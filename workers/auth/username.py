@@ -17,14 +17,14 @@ RENAMING: Final = frozenset({b"user", b"username", b"domain"})
 
 
 def rename(request: RequestFields, name: bytes, value: bytes) -> None:
-    """Apply one of them. An empty value is refused, and with it the login."""
-    if not value:
-        request.refuse("error", "username attempted to be changed to empty")
-        return
+    """Apply one of them. A name that would become empty is refused, and with it the login."""
     local_part, at, domain = request.user.partition(b"@")
     # A user name that has a domain of its own keeps it (seen in 2.3.19).
     if name == b"username" and at and b"@" not in value:
         value = value + at + domain
     elif name == b"domain":
         value = local_part + b"@" + value
-    request.user = value
+    if value:
+        request.user = value
+    else:
+        request.refuse("error", "username attempted to be changed to empty")

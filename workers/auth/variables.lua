@@ -78,6 +78,7 @@ local function add_24()
 end
 
 local function add_23()
+   UNSET.mechanism, UNSET.session_pid = "", nil
    local aliases = "service=protocol pid=client_pid mech=mechanism lip=local_ip rip=remote_ip lport=local_port "
       .. "rport=remote_port real_lip=real_local_ip real_rip=real_remote_ip real_lport=real_local_port "
       .. "real_rport=real_remote_port"

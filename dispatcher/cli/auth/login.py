@@ -115,7 +115,7 @@ class _Login:
 
     async def run(self, auth: Auth) -> int:
         """Ask, show, and return the exit code."""
-        from dispatcher.auth import Link
+        from dispatcher.auth_chain import Link
 
         try:
             chain = [Link(script) for script in self._scripts]
@@ -133,7 +133,8 @@ class _Login:
             click.echo(safe_json(login_object(user, result, self.answers)))
             return exit_codes.of_login(result.verdict)
         tell_logs(self.answers)
-        if result.verdict is AuthVerdict.INTERNAL_FAILURE:
+        # Where no script was asked, nothing else says why.
+        if result.verdict is AuthVerdict.INTERNAL_FAILURE or not self.answers:
             tell(f"lualoft: {failure_text(result, self.answers)}")
         click.echo("\n".join(login_lines(user, result, self.answers)))
         return exit_codes.of_login(result.verdict)

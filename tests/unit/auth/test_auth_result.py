@@ -22,7 +22,7 @@ FIELDS = st.dictionaries(st.binary(max_size=8), st.binary(max_size=8), max_size=
         reason=st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
         password=st.binary(max_size=8),
         hidden_fields=FIELDS,
-        is_final=st.booleans(),
+        master_user=st.binary(max_size=8),
         users=st.lists(st.binary(max_size=8), min_size=1, max_size=4).map(tuple),
         next_user=st.integers(0, 9),
     )

@@ -111,7 +111,7 @@ def test_order_of_a_wrong_shape_is_rejected(scheduler, args):
 def test_request_without_anything_is_one(scheduler):
     instance = instance_of("function auth_passdb_lookup(r) return 1, { nopassword = tostring(r.user) } end")
     task_of(instance, scheduler, "auth_passdb_lookup")
-    assert {b"nopassword": b"nil"} == scheduler.result.fields
+    assert {b"nopassword": b"nil"} == scheduler.result.hidden_fields
 
 
 HOSTILE = [
