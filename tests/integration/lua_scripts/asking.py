@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
-from dispatcher.auth import Auth, Link
+from dispatcher.auth import Auth
+from dispatcher.auth_chain import Link
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
 from dispatcher.protocol.auth_result import AUTH_HOST, AuthResult

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatcher.auth import Link, Rule
+from dispatcher.auth_chain import Link, Rule
 from dispatcher.catalog import Script
 from dispatcher.protocol.auth_result import AuthVerdict
 from dispatcher.protocol.settings import ScriptSettings
