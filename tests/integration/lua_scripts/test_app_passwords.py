@@ -114,9 +114,14 @@ def test_hostile_name_is_nobody(ask, script, user):
     assert UNKNOWN is ask.verify(script, "phone-secret", user=user, protocol="imap").verdict
 
 
-@pytest.mark.parametrize("password", ["\t", "\n", b"\xff", "x" * 65536, "{PLAIN}phone-secret"])
+@pytest.mark.parametrize("password", [b"\xff", "x" * 65536, "{PLAIN}phone-secret"], ids=["byte", "long", "scheme"])
 def test_hostile_password_is_wrong(ask, script, password):
     assert MISMATCH is ask.verify(script, password, user="joe", protocol="imap").verdict
+
+
+@pytest.mark.parametrize("password", ["\t", "\n", "\r", "\1"])
+def test_password_that_dovecot_refuses_is_refused_before_the_script_sees_it(ask, script, password):
+    assert UNKNOWN is ask.verify(script, password, user="joe", protocol="imap").verdict
 
 
 def test_file_that_cannot_be_read_is_an_internal_failure(ask, path, script):
