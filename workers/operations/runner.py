@@ -42,9 +42,16 @@ class OperationRunner:
         self._computing_thread = ThreadPoolExecutor(1, thread_name_prefix="computing")
         #: Blocking operations that wait for a thread or run. An entry is made before its thread can take it out.
         self._blocking: dict[int, CancelToken] = {}
+        #: Those of them that compute.
+        self._computing: set[int] = set()
         #: Asynchronous ones; touched on the loop only.
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._is_stopping = False
+
+    @property
+    def is_computing(self) -> bool:
+        """Does anything wait for the computing thread or run on it?"""
+        return bool(self._computing)
 
     def is_known(self, name: bytes) -> bool:
         """Is there an operation of this name?"""
@@ -57,7 +64,10 @@ class OperationRunner:
             self._catalog.loop.post(partial(self._begin_task, token, operation, args))
         else:
             cancel_token = self._blocking[token] = CancelToken()
-            threads = self._computing_thread if operation.is_computing else self._threads
+            threads = self._threads
+            if operation.is_computing:
+                threads = self._computing_thread
+                self._computing.add(token)
             threads.submit(self._run, token, cancel_token, operation, args)
 
     def cancel(self, token: int) -> None:
@@ -82,12 +92,14 @@ class OperationRunner:
 
     def _run(self, token: int, cancel_token: CancelToken, operation: Blocking, args: Sequence[Any]) -> None:
         if cancel_token.is_cancelled:
+            self._computing.discard(token)
             return
         try:
             results = operation.function(cancel_token, *args) if operation.takes_token else operation.function(*args)
         except Exception as exc:  # noqa: BLE001 - a bug must not leave the call parked until its deadline
             results = _failure(exc)
         cancel_token.forget()
+        self._computing.discard(token)
         # None: it was cancelled meanwhile.
         if self._blocking.pop(token, None) is not None:
             self._deliver(token, results)
