@@ -22,18 +22,21 @@ from rq.worker.base import WorkerStatus
 from rq.worker_registration import clean_worker_registry
 
 from dispatcher.protocol import keys
-from dispatcher.protocol.codec import decode_chunk
-from dispatcher.protocol.connection import REDIS_ERRORS
+from dispatcher.protocol.codec import decode_chunk, encode_chunk, encode_invocation
+from dispatcher.protocol.connection import REDIS_ERRORS, is_wrong_type
 from dispatcher.protocol.errors import CodecError, SealError
-from dispatcher.protocol.reply import REFUSAL_FIELD, STREAM_EXPIRES_S
+from dispatcher.protocol.rejection import shown_id
 from dispatcher.protocol.rq_job import ChunkJob, NoSerializer, parse_job_id
 from workers.intermediate import IntermediateList
+from workers.opened import Begin, OpenedChunks
+from workers.rejected import RejectedList
 from workers.work import TakenChunk
 
 if TYPE_CHECKING:
     from redis import Redis
     from redis.client import Pipeline
 
+    from dispatcher.protocol.invocation import Chunk
     from dispatcher.protocol.sealing import Seal
     from workers.packages import PackageStore
 
@@ -51,6 +54,9 @@ BEAT_EVERY_S: Final = 1.0
 #: The intermediate list is looked at this often.
 SWEEP_EVERY_S: Final = 5.0
 
+#: A re-encoded invocation was accepted once already; no cap applies.
+_NO_LIMIT: Final = 2**62
+
 #: Executions in flight tell RQ that they live this often; RQ forgets them after `ABANDONED_AFTER_S`.
 EXECUTION_BEAT_EVERY_S: Final = 20.0
 
@@ -61,6 +67,17 @@ class Ticket:
 
     job: ChunkJob
     execution: Execution
+    chunk: Chunk
+
+
+@dataclass(slots=True, frozen=True)
+class HalfTaken:
+    """A job that was taken when Redis went away."""
+
+    job_id: str
+    #: Its entry in our books, if it got that far, and its chunk.
+    execution: Execution | None = None
+    chunk: Chunk | None = None
 
 
 class ChunkWorker(SimpleWorker):
@@ -94,17 +111,16 @@ class ChunkWorker(SimpleWorker):
         self._taking_id = 0
         self._seal = seal
         self._packages = packages
-        #: Jobs that were moved to the intermediate list when Redis went away: (job id, its execution if there is one).
-        self._half_taken: list[tuple[str, Execution | None]] = []
+        self._half_taken: list[HalfTaken] = []
         self._intermediate = IntermediateList(connection, queue)
+        self._opened = OpenedChunks(connection, queue)
+        self._rejected = RejectedList(connection, queue, name)
         self._beat_s = 0.0
         self._execution_beat_s = self._sweep_s = time.monotonic()
         self._state_written = ""
         # prepare (main thread) and finish (outbox thread) both change RQ's table of executions.
         self._executions_lock = threading.Lock()
         self._tickets: dict[str, Ticket] = {}
-        #: Chunks that did not unseal or decode.
-        self.refused_count = 0
 
     # What RQ does more often than a chunk of many invocations needs.
 
@@ -143,7 +159,8 @@ class ChunkWorker(SimpleWorker):
     def take(self) -> TakenChunk | None:
         """Wait up to `DEQUEUE_S` for a chunk; None when there was none or it had to be refused.
 
-        Redis: BLMOVE, HGETALL, two pipelines of RQ's bookkeeping, and an MGET for scripts not seen before.
+        Redis: BLMOVE, HGETALL, two pipelines of RQ's bookkeeping with a script between, and an MGET for scripts not
+        seen before. What does not unseal is out of the queue after the HGETALL and one transaction.
 
         Raises:
             redis errors.
@@ -151,14 +168,16 @@ class ChunkWorker(SimpleWorker):
         job = self._dequeue()
         if job is None:
             return None
-        ticket = self._prepare(job)
+        try:
+            chunk = decode_chunk(self._seal.unseal(job.sealed, keys.chunk_context(job.origin, job.id)))
+        except (SealError, CodecError) as exc:
+            self._rejected.reject(job.id, str(exc), len(job.sealed))
+            return None
+        ticket = self._prepare(job, chunk)
         if ticket is None:
             return None
         try:
-            return self._open(ticket)
-        except (SealError, CodecError) as exc:
-            self._refuse(ticket, str(exc))
-            return None
+            return self._fetch_scripts(ticket)
         except BaseException:
             self._forget(ticket)
             raise
@@ -172,38 +191,52 @@ class ChunkWorker(SimpleWorker):
             return None
         try:
             job = cast("ChunkJob", ChunkJob.fetch(raw_id.decode(), connection=self.connection))
-        except REDIS_ERRORS:
-            self._half_taken.append((raw_id.decode(), None))
-            raise
-        except (NoSuchJobError, ValueError) as exc:
-            # The chunk's deadlines are long past and Redis forgot it, or this was never a job.
-            _log.warning("dropped an entry of queue %s: %s", queue.name, exc)
-            self.connection.lrem(keys.rq_intermediate(queue.name), 1, raw_id)
+        except REDIS_ERRORS as exc:
+            if not is_wrong_type(exc):
+                self._half_taken.append(HalfTaken(raw_id.decode()))
+                raise
+            # Not given back: it would come again for ever.
+            self._rejected.reject_entry(raw_id, "its key holds another type than a job")
+            return None
+        except (NoSuchJobError, ValueError):
+            self._drop_entry(raw_id)
             return None
         # Where it was taken from, not what its hash says.
         job.origin = queue.name
         return job
 
-    def _prepare(self, job: ChunkJob) -> Ticket | None:
-        """Enter a job into RQ's books as started by us; None when it was given back meanwhile.
+    def _drop_entry(self, raw_id: bytes) -> None:
+        """Take an id out of the list behind which there is no job."""
+        if parse_job_id(raw_id.decode("utf-8", "replace")) is None:
+            self._rejected.reject_entry(raw_id, "it is no chunk, and no job")
+            return
+        # The chunk's deadlines are long past and Redis forgot it.
+        (queue,) = self.queues
+        _log.warning("chunk %s of queue %s has expired", shown_id(raw_id), queue.name)
+        self.connection.lrem(keys.rq_intermediate(queue.name), 1, raw_id)  # type: ignore[arg-type]  # bytes are fine
 
-        Redis: RQ's first transaction, LREM, RQ's second one. In this order a job is always in the intermediate list or
-        in somebody's books, and only the one who removes it from the list runs it.
+    def _prepare(self, job: ChunkJob, chunk: Chunk) -> Ticket | None:
+        """Enter a job into RQ's books as started by us; None when it was given back meanwhile, or opened before.
+
+        Redis: RQ's first transaction, a script, RQ's second one. In this order a job is always in the intermediate list
+        or in somebody's books, and only the one who removes it from the list runs it.
         """
         execution: Execution | None = None
         try:
             with self._executions_lock:
                 execution = self.prepare_execution(job)
-            is_ours = self._intermediate.own(job.id)
-            if is_ours:
+            begun = self._opened.begin(job.id, job.sealed, chunk)
+            if begun is Begin.OURS:
                 self.prepare_job_execution(job, remove_from_intermediate_queue=False)
         except BaseException:
-            self._half_taken.append((job.id, execution))
+            self._half_taken.append(HalfTaken(job.id, execution, chunk))
             raise
-        if not is_ours:
+        if begun is not Begin.OURS:
             self._drop_execution(job, execution)
+            if begun is Begin.OPENED_BEFORE:
+                self._rejected.reject_copy(job.id, len(job.sealed))
             return None
-        ticket = Ticket(job, execution)
+        ticket = Ticket(job, execution, chunk)
         self._tickets[job.id] = ticket
         return ticket
 
@@ -215,7 +248,7 @@ class ChunkWorker(SimpleWorker):
     def _forget(self, ticket: Ticket) -> None:
         """Leave a job to be given back: it is begun in the books, and nothing of it runs."""
         self._tickets.pop(ticket.job.id, None)
-        self._half_taken.append((ticket.job.id, ticket.execution))
+        self._half_taken.append(HalfTaken(ticket.job.id, ticket.execution, ticket.chunk))
 
     def give_back_half_taken(self) -> None:
         """Put jobs back that were taken only halfway because Redis went away in between.
@@ -226,14 +259,14 @@ class ChunkWorker(SimpleWorker):
             redis errors: call it again.
         """
         while self._half_taken:
-            job_id, execution = self._half_taken[0]
-            if execution is None:
-                self._intermediate.give_back(job_id)
+            half_taken = self._half_taken[0]
+            if half_taken.execution is None or half_taken.chunk is None:
+                self._intermediate.give_back(half_taken.job_id)
             else:
-                self._give_back_begun(job_id, execution)
+                self._give_back_begun(half_taken.job_id, half_taken.execution, half_taken.chunk)
             self._half_taken.pop(0)
 
-    def _give_back_begun(self, job_id: str, execution: Execution) -> None:
+    def _give_back_begun(self, job_id: str, execution: Execution, chunk: Chunk) -> None:
         (queue,) = self.queues
         job = ChunkJob(job_id, connection=self.connection)
         job.origin = queue.name
@@ -243,18 +276,25 @@ class ChunkWorker(SimpleWorker):
             # Whether our LREM was done is not known. If another worker has begun the job since, it is that one's.
             if not begun_by or begun_by.decode("utf-8", "replace") == self.name:
                 pipeline.lrem(keys.rq_intermediate(queue.name), 1, job_id)
+                # Sealed anew: it may be noted as opened already.
+                pipeline.hset(job.key, "data", self._sealed_anew(job_id, chunk))
                 # First out of the queue, in case an attempt before this one was executed and its answer lost.
                 pipeline.lrem(queue.key, 1, job_id)
                 pipeline.lpush(queue.key, job_id)
             pipeline.execute()
 
+    def _sealed_anew(self, job_id: str, chunk: Chunk) -> bytes:
+        (queue,) = self.queues
+        invocations = [encode_invocation(invocation, _NO_LIMIT) for invocation in chunk.invocations]
+        data = encode_chunk(chunk.reply_key, invocations, chunk.attempt)
+        return self._seal.seal(data, keys.chunk_context(queue.name, job_id))
+
     def stop_waiting(self) -> None:
         """Have a `take` that waits on the queue return at once; from any thread. Raises redis errors."""
         self.connection.client_unblock(self._taking_id)
 
-    def _open(self, ticket: Ticket) -> TakenChunk | None:
-        context = keys.chunk_context(ticket.job.origin, ticket.job.id)
-        chunk = decode_chunk(self._seal.unseal(ticket.job.sealed, context))
+    def _fetch_scripts(self, ticket: Ticket) -> TakenChunk | None:
+        chunk = ticket.chunk
         wanted = {invocation.package_id for invocation in chunk.invocations}
         self._packages.fetch(wanted)
         packages = {package_id: package for package_id in wanted if (package := self._packages.get(package_id))}
@@ -262,20 +302,6 @@ class ChunkWorker(SimpleWorker):
             self.finish_ticket(ticket)
             return None
         return TakenChunk(chunk.reply_key, chunk.invocations, packages, ticket, chunk.attempt)
-
-    def _refuse(self, ticket: Ticket, reason: str) -> None:
-        """Tell the dispatcher, whose id is in the job's name, and fail the job."""
-        self.refused_count += 1
-        _log.error("refused chunk %s: %s", ticket.job.id, reason)
-        sender = parse_job_id(ticket.job.id)
-        if sender is not None:
-            dispatcher_id, number = sender
-            key = keys.reply_stream(dispatcher_id)
-            with self.connection.pipeline(transaction=True) as pipeline:
-                pipeline.xadd(key, {REFUSAL_FIELD: f"{number} {reason}"}, maxlen=10_000)
-                pipeline.expire(key, STREAM_EXPIRES_S)
-                pipeline.execute()
-        self.finish_ticket(ticket, is_refused=True)
 
     # Finishing; called from the outbox's thread.
 
@@ -285,7 +311,7 @@ class ChunkWorker(SimpleWorker):
         if isinstance(ticket, Ticket):
             self.finish_ticket(ticket)
 
-    def finish_ticket(self, ticket: Ticket, *, is_refused: bool = False) -> None:
+    def finish_ticket(self, ticket: Ticket) -> None:
         """Take the job out of RQ's registries, count it, delete it.
 
         Redis: one transaction, atomic.
@@ -293,10 +319,7 @@ class ChunkWorker(SimpleWorker):
         job = ticket.job
         ended = now()
         with self._executions_lock, self.connection.pipeline(transaction=True) as pipeline:
-            if is_refused:
-                self.increment_failed_job_count(pipeline)
-            else:
-                self.increment_successful_job_count(pipeline)
+            self.increment_successful_job_count(pipeline)
             self.increment_total_working_time(ended - (job.started_at or ended), pipeline)
             self.cleanup_execution(job, pipeline, ticket.execution)
             # Not RQ's job.cleanup: that reads registries which a chunk is never in.

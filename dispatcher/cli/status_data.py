@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.protocol import keys
 from dispatcher.protocol.parked import parked_from_hash
+from dispatcher.protocol.rejection import decode_rejection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dispatcher.protocol.connection import SyncRedis
+
+#: Rejected jobs that are shown of each queue.
+_SHOWN_REJECTIONS: Final = 10
 
 _OUTCOME_PREFIX: Final = "outcome_"
 
@@ -34,6 +38,10 @@ class QueueStatus:
     running_chunks: int
     #: Chunks that failed as a whole: they could not be opened.
     failed_chunks: int
+    #: Jobs of the last days that workers rejected: sealed with another key, put back, or none of ours.
+    rejected_jobs: int = 0
+    #: The newest of them, newest first.
+    rejections: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -185,8 +193,20 @@ def _read_queues(redis: SyncRedis, names: list[str]) -> list[QueueStatus]:
             pipeline.llen(_key(keys.rq_queue(name)))
             pipeline.zcard(_key(keys.rq_started_registry(name)))
             pipeline.zcard(_key(keys.rq_failed_registry(name)))
-        counts = iter(pipeline.execute())
+            pipeline.get(_key(keys.rejected_count(name)))
+            pipeline.lrange(_key(keys.rejected_list(name)), 0, _SHOWN_REJECTIONS - 1)
+        answers = iter(pipeline.execute())
+    rows = zip(answers, answers, answers, answers, answers, strict=True)
     return [
-        QueueStatus(_shown(name), *row)
-        for name, row in zip(names, zip(counts, counts, counts, strict=True), strict=True)
+        QueueStatus(_shown(name), waiting, running, failed, _count(_text(rejected or b"")), _rejections(entries))
+        for name, (waiting, running, failed, rejected, entries) in zip(names, rows, strict=True)
+    ]
+
+
+def _rejections(entries: list[bytes]) -> list[dict[str, Any]]:
+    found = (decode_rejection(entry) for entry in entries)
+    return [
+        {"job_id": one.job_id, "reason": one.reason, "worker": one.worker, "at_unix_s": one.at_unix_s}
+        for one in found
+        if one is not None
     ]

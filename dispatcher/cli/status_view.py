@@ -70,10 +70,10 @@ def _table(style: box.Box | None, *columns: str) -> Table:
 
 
 def _queues(status: Status, style: box.Box | None) -> Table:
-    table = _table(style, "QUEUE", "WAITING CHUNKS", "RUNNING", "FAILED")
+    table = _table(style, "QUEUE", "WAITING CHUNKS", "RUNNING", "FAILED", "REJECTED")
     for queue in status.queues:
-        failed = Text(f"{queue.failed_chunks:,}", style="red" if queue.failed_chunks else "")
-        table.add_row(_text(queue.name), f"{queue.waiting_chunks:,}", f"{queue.running_chunks:,}", failed)
+        bad = (Text(f"{count:,}", "red" if count else "") for count in (queue.failed_chunks, queue.rejected_jobs))
+        table.add_row(_text(queue.name), f"{queue.waiting_chunks:,}", f"{queue.running_chunks:,}", *bad)
     return table
 
 

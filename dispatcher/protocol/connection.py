@@ -97,6 +97,13 @@ def was_surely_not_done(error: Exception) -> bool:
     )
 
 
+def is_wrong_type(error: BaseException) -> bool:
+    """Tell whether a command failed because somebody put another type under its key."""
+    return isinstance(error, redis.ResponseError) and str(error).rpartition(" caused error: ")[2].startswith(
+        "WRONGTYPE"
+    )
+
+
 def connect_sync(settings: RedisSettings, *, retry_count: int = DEFAULT_RETRY_COUNT) -> SyncRedis:
     """Return a blocking client that answers in bytes.
 

@@ -39,6 +39,21 @@ def worker_lease(worker_name: str) -> str:
     return f"{PREFIX}lease:{worker_name}"
 
 
+def rejected_list(queue: str) -> str:
+    """Key of the list of jobs of a queue that workers rejected (rejection.py)."""
+    return f"{PREFIX}rejected:{queue}"
+
+
+def rejected_count(queue: str) -> str:
+    """Key of the number of jobs of a queue that workers rejected."""
+    return f"{PREFIX}rejected:{queue}:count"
+
+
+def opened_chunks(session_hex: str, block: int) -> str:
+    """Key of the bitmap of the chunks that were opened, of one block of the messages of one sealing session."""
+    return f"{PREFIX}opened:{session_hex}:{block}"
+
+
 def chunk_context(queue: str, job_id: str) -> bytes:
     """Context of a chunk: opens only on the queue that it was sent to, as the job that it was sent as."""
     return f"{PREFIX}chunk:{queue}:{job_id}".encode()

@@ -35,6 +35,9 @@ MAX_NUMBER_DIGITS: Final = 18
 
 _QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
+#: What may be a dispatcher's id: it becomes part of a key to which a refusal is written.
+_DISPATCHER_ID: Final = re.compile(r"[A-Za-z0-9]{1,64}")
+
 #: Between the dispatcher's id and the chunk's number in a job id.
 _ID_SEPARATOR: Final = "-"
 
@@ -121,7 +124,7 @@ def parse_job_id(text: str) -> tuple[str, int] | None:
     number = number.partition(_SUSPECT_SEPARATOR)[0]
     if not separator or not number.isascii() or not number.isdigit() or len(number) > MAX_NUMBER_DIGITS:
         return None
-    return dispatcher_id, int(number)
+    return (dispatcher_id, int(number)) if _DISPATCHER_ID.fullmatch(dispatcher_id) else None
 
 
 def enqueue(

@@ -146,6 +146,15 @@ class Seal:
         return _session_cipher(key, salt)
 
 
+def message_number(sealed: bytes) -> tuple[bytes, int]:
+    """Return (session, number) of a sealed message: no two messages ever have the same.
+
+    Args:
+        sealed: a message that was unsealed; of any other this says nothing.
+    """
+    return sealed[_SALT_START:_NONCE_START], int.from_bytes(sealed[_NONCE_START:_BODY_START], "big")
+
+
 def generate_key() -> str:
     """Return a new random key as text, as it is put into settings."""
     return encode_key(os.urandom(KEY_BYTES))

@@ -11,7 +11,7 @@ from dispatcher.protocol.settings import RedisSettings
 def test_status_shows_queues_workers_and_totals(lualoft, up_config):
     lines = lualoft("--config", up_config, "status").out.splitlines()
     assert lines[0].startswith("Redis at unix:///")
-    assert "QUEUE    WAITING CHUNKS  RUNNING  FAILED" == lines[1]
+    assert "QUEUE    WAITING CHUNKS  RUNNING  FAILED  REJECTED" == lines[1]
     assert lines[-1].startswith("2 workers, ")
 
 
