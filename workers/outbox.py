@@ -143,8 +143,7 @@ class Outbox:
         done = []
         for answer in answers:
             chunk = answer.chunk
-            chunk.answered.add(answer.outcome.invocation_id)
-            chunk.left -= 1
+            chunk.note_answered(answer.outcome.invocation_id)
             if chunk.left == 0:
                 done.append(chunk)
         return done

@@ -24,6 +24,7 @@ from dispatcher.protocol.errors import LualoftError
 from dispatcher.protocol.handoff import EXIT_STUCK, READY_LINE, read_settings, when_parent_ends
 from dispatcher.protocol.sealing import Seal
 from workers.c_stack import C_STACK_BYTES
+from workers.core_dumps import forbid_core_dumps
 from workers.engine import Engine, EngineHost
 from workers.lease import Lease, LeaseLostError
 from workers.log_setup import set_up_logging
@@ -283,6 +284,7 @@ def _or_die(work: Callable[[], None]) -> None:
 
 def main() -> int:
     """Run one worker; returns the exit code."""
+    forbid_core_dumps()
     # Ctrl-C goes to every process of the terminal; the pool alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_INTERVAL_S)

@@ -31,10 +31,23 @@ class TakenChunk:
     begun: set[int] = field(default_factory=set)
     #: Ids that have their outcome; what is missing here is given back when the worker stops.
     answered: set[int] = field(default_factory=set)
+    _by_id: dict[int, Invocation] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Nothing is answered yet."""
         self.left = len(self.invocations)
+        self._by_id = {invocation.id: invocation for invocation in self.invocations}
+
+    def note_answered(self, invocation_id: int) -> None:
+        """Note that an outcome was delivered, and forget the call's arguments: they may hold a password.
+
+        Not sooner: until then the call may have to be given back, whole.
+        """
+        self.answered.add(invocation_id)
+        self.left -= 1
+        invocation = self._by_id.pop(invocation_id, None)
+        if invocation is not None:
+            invocation.args.clear()
 
 
 class Answer(NamedTuple):

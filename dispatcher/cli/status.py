@@ -15,6 +15,7 @@ from dispatcher.cli.terminal import is_terminal, safe_json
 from dispatcher.cli.up_file import is_trusted, up_file_path
 from dispatcher.protocol.connection import connect_sync, describe, translated
 from dispatcher.protocol.errors import SettingsError, UnavailableError
+from dispatcher.protocol.redis_check import find_troubles
 from dispatcher.protocol.settings_source import load_settings
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ def command(options: GlobalOptions, *, is_json: bool, is_watched: bool) -> int:
     redis_settings, origin = _redis_settings(options)
     address = describe(redis_settings.url)
     with connect_sync(redis_settings) as redis:
+        # Once: the set-up of a server hardly changes under a watch. The one of `lualoft up` is to keep nothing.
+        warnings = [] if origin else find_troubles(redis)
 
         def look() -> Status:
             try:
                 with redis_answers(redis_settings), translated(redis_settings):
-                    return read_status(redis, address)
+                    return read_status(redis, address, warnings)
             except UnavailableError as exc:
                 raise UnavailableError(f"{exc}{origin}") from exc
 

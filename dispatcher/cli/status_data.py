@@ -14,7 +14,7 @@ from dispatcher.protocol.parked import parked_from_hash
 from dispatcher.protocol.rejection import decode_rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dispatcher.protocol.connection import SyncRedis
 
@@ -81,6 +81,8 @@ class Status:
     queues: list[QueueStatus] = field(default_factory=list)
     workers: list[WorkerStatus] = field(default_factory=list)
     parked_scripts: list[ParkedScript] = field(default_factory=list)
+    #: How Redis is set up to lose calls, a sentence each.
+    warnings: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -96,10 +98,11 @@ class Status:
             "queues": self.queues,
             "workers": self.workers,
             "parked_scripts": self.parked_scripts,
+            "warnings": self.warnings,
         }
 
 
-def read_status(redis: SyncRedis, address: str) -> Status:
+def read_status(redis: SyncRedis, address: str, warnings: Sequence[str] = ()) -> Status:
     """Look once.
 
     Redis: SMEMBERS twice, two pipelines, HGETALL; not atomic, so a worker that signs off meanwhile is left out.
@@ -112,7 +115,7 @@ def read_status(redis: SyncRedis, address: str) -> Status:
     workers = _read_workers(redis, worker_names)
     # A queue exists for RQ from its first chunk on, for us from its first worker on.
     queues = _read_queues(redis, sorted(queue_names | {worker.queue for worker in workers}))
-    return Status(address, queues, workers, _read_parked(redis))
+    return Status(address, queues, workers, _read_parked(redis), list(warnings))
 
 
 def _names(members: Any, prefix: str) -> set[str]:  # noqa: ANN401 - redis-py's answer

