@@ -108,3 +108,6 @@ def _execute(pipeline: Pipeline) -> None:
     for result in results:
         if isinstance(result, REDIS_GONE):
             raise result
+        if isinstance(result, Exception):
+            # Not its text: redis-py puts the command in it.
+            _log.error("Redis refuses a part of rejecting a job: %s", type(result).__name__)

@@ -1,15 +1,17 @@
 """A real server, a real pool of two workers, and a dispatcher, shared by the tests that harm none of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from dispatcher.blocking import Dispatcher
 from dispatcher.embedded import EmbeddedServer
 from dispatcher.local_pool import LocalPool
+from dispatcher.protocol.connection import connect_sync
 from dispatcher.protocol.sealing import generate_key
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import EngineSettings, PoolSettings, RedisSettings, Settings
+from tests.access import as_role, define_users, denials
 
 
 @pytest.fixture(scope="session")
@@ -22,14 +24,23 @@ def settings(redis_url) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def pool(settings) -> Iterator[LocalPool]:
-    with LocalPool(settings) as pool:
+def roles(settings) -> Iterator[Callable[[str], Settings]]:
+    """Return settings with the address of a role of config/redis/users.acl; whatever it lacks fails the run."""
+    with connect_sync(settings.redis) as redis:
+        define_users(redis)
+    yield lambda role: as_role(settings, role)
+    assert [] == denials(settings)
+
+
+@pytest.fixture(scope="session")
+def pool(roles) -> Iterator[LocalPool]:
+    with LocalPool(roles("worker")) as pool:
         yield pool
 
 
 @pytest.fixture(scope="session")
-def dispatcher(settings, pool) -> Iterator[Dispatcher]:  # noqa: ARG001 - the pool must run
-    with Dispatcher(settings) as dispatcher:
+def dispatcher(roles, pool) -> Iterator[Dispatcher]:  # noqa: ARG001 - the pool must run
+    with Dispatcher(roles("dispatcher")) as dispatcher:
         yield dispatcher
 
 
