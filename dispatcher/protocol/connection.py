@@ -20,6 +20,7 @@ from redis.sentinel import Sentinel
 
 from dispatcher.protocol.errors import KeyMissingError, SettingsError, UnavailableError
 from dispatcher.protocol.redis_address import RedisAddress, parse_redis_url
+from dispatcher.protocol.redis_tls import SSL_ERRORS, TLS_ENDED, check_tls_files, tls_problem
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import RedisSettings, Settings
 
@@ -115,9 +116,10 @@ def connect_sync(settings: RedisSettings, *, retry_count: int = DEFAULT_RETRY_CO
         retry_count: attempts to connect after the first one.
 
     Raises:
-        SettingsError: the address is not one.
+        SettingsError: the address is not one, or names files that TLS cannot use.
     """
     address = parse_redis_url(settings.url)
+    check_tls_files(address.tls_files)
     options = _options(settings, address)
     options["retry"] = _ConnectRetry(_backoff(settings), retry_count)
     if address.scheme != "sentinel":
@@ -131,6 +133,7 @@ def connect_sync(settings: RedisSettings, *, retry_count: int = DEFAULT_RETRY_CO
 def connect_async(settings: RedisSettings, *, retry_count: int = DEFAULT_RETRY_COUNT) -> AsyncRedis:
     """Return a client for the running event loop; all else as `connect_sync`."""
     address = parse_redis_url(settings.url)
+    check_tls_files(address.tls_files)
     options = _options(settings, address)
     options["retry"] = _AsyncConnectRetry(_backoff(settings), retry_count)
     if address.scheme != "sentinel":
@@ -146,7 +149,7 @@ def translated(settings: RedisSettings) -> Iterator[None]:
     """Turn redis-py's errors into ours around some commands; around `await` too.
 
     Raises:
-        SettingsError: Redis refuses the user name, the password or the permission.
+        SettingsError: Redis refuses the user name, the password or the permission, or TLS fails for good.
         UnavailableError: Redis is not there, or does not work at the moment.
     """
     try:
@@ -156,8 +159,12 @@ def translated(settings: RedisSettings) -> Iterator[None]:
         if isinstance(exc, _REFUSALS) or isinstance(exc.__cause__, _REFUSALS):
             problem = f"Redis at {describe(settings.url)} refuses the user name, the password or the permission"
             raise SettingsError("redis.url", problem) from exc
+        problem = tls_problem(exc)
+        if problem:
+            raise SettingsError("redis.url", f"no TLS with Redis at {describe(settings.url)}: {problem}") from exc
         if isinstance(exc, REDIS_GONE):
-            raise UnavailableError(f"Redis at {describe(settings.url)} is not available ({_reason(exc)})") from exc
+            reason = TLS_ENDED if _was_cut_in_tls(settings, exc) else _reason(exc)
+            raise UnavailableError(f"Redis at {describe(settings.url)} is not available ({reason})") from exc
         raise
 
 
@@ -191,6 +198,12 @@ def _reason(exc: BaseException) -> str:
     if isinstance(cause, OSError) and cause.errno:
         return os.strerror(cause.errno)
     return type(exc).__name__
+
+
+def _was_cut_in_tls(settings: RedisSettings, exc: BaseException) -> bool:
+    # The numbers of SSL errors are none of the system's, and a server that refuses a client often just hangs up.
+    is_tls = parse_redis_url(settings.url).scheme == "rediss"
+    return is_tls and isinstance(exc.__context__, (*SSL_ERRORS, ConnectionResetError, BrokenPipeError))
 
 
 def _backoff(settings: RedisSettings) -> ExponentialWithJitterBackoff:

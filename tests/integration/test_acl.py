@@ -136,7 +136,7 @@ def test_role_is_refused_what_nobody_of_ours_needs(connections, role, command):
 @pytest.mark.parametrize("role", ROLES)
 def test_role_is_refused_to_debug(connections, role):
     # The server refuses everybody before it looks at the user.
-    with pytest.raises(ResponseError, match="DEBUG command not allowed|no permissions"):
+    with pytest.raises(ResponseError, match=r"DEBUG command not allowed|no permissions"):
         connections[role].execute_command("DEBUG", "SLEEP", "0")
 
 

@@ -10,6 +10,7 @@ from dispatcher.protocol.connection import (
 from dispatcher.protocol.errors import KeyMissingError, SettingsError
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import RedisSettings, Settings
+from tests.certificates import Authority
 
 
 def redis_settings(url, **others):
@@ -27,7 +28,7 @@ def options_of(client):
         pytest.param(
             "redis://me:pw@h:1/2", {"host": "h", "port": 1, "db": 2, "username": "me", "password": "pw"}, id="redis"
         ),
-        pytest.param("rediss://h?ssl_ca_certs=/ca", {"host": "h", "ssl_ca_certs": "/ca"}, id="rediss"),
+        pytest.param("rediss://h", {"host": "h", "ssl_cert_reqs": "required"}, id="rediss"),
         pytest.param("unix:///r.sock?db=1&password=pw", {"path": "/r.sock", "db": 1, "password": "pw"}, id="unix"),
         pytest.param("sentinel://me:pw@a,b/svc?db=3", {"db": 3, "username": "me", "password": "pw"}, id="sentinel"),
     ],
@@ -35,6 +36,12 @@ def options_of(client):
 def test_client_goes_where_the_address_says(connect, url, expected):
     options = options_of(connect(redis_settings(url)))
     assert expected == {name: options[name] for name in expected}
+
+
+@pytest.mark.parametrize("connect", [connect_sync, connect_async], ids=["sync", "async"])
+def test_client_uses_the_authority_of_the_address(connect, tmp_path):
+    file = Authority(tmp_path).file
+    assert str(file) == options_of(connect(redis_settings(f"rediss://h?ssl_ca_certs={file}")))["ssl_ca_certs"]
 
 
 @pytest.mark.parametrize("connect", [connect_sync, connect_async], ids=["sync", "async"])
