@@ -6,17 +6,20 @@ verdict is `internal_failure`: a failure of ours never says "wrong password".
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dispatcher.auth_chain import Chain, as_bytes
+from dispatcher.catalog import Script
 from dispatcher.protocol.auth_result import AUTH_HOST, AuthResult, AuthVerdict
 from dispatcher.protocol.errors import EXIT_TEMPORARY, CodecError, LualoftError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from dispatcher.auth_chain import Link
-    from dispatcher.catalog import Script
+    from dispatcher.auth_guard import Guard
     from dispatcher.client import AsyncDispatcher
     from dispatcher.protocol.outcome import Outcome
 
@@ -52,6 +55,7 @@ class Auth:
         deadline_s: float | None = None,
         queue: str | None = None,
         on_answer: Callable[[Answer], None] | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """Set up.
 
@@ -60,11 +64,14 @@ class Auth:
             deadline_s: of each call; default as the dispatcher's.
             queue: default as the dispatcher's.
             on_answer: is told of each script's answer as it comes.
+            guard: what `[auth]` asks for, see `auth_guard`; None: no limits, and each check runs.
         """
         self._dispatcher = dispatcher
         self._on_answer = on_answer
         self._deadline_s = deadline_s
         self._queue = queue
+        self._limits = guard.limits if guard is not None else None
+        self._single_flight = guard.single_flight if guard is not None else None
 
     async def verify(self, script: str | Script, request: Mapping[str, Any], password: str | bytes) -> AuthResult:
         """Check a login: `auth_password_verify`, or `auth_passdb_lookup` and the stored password.
@@ -76,10 +83,7 @@ class Auth:
             password: what the user typed. With a tab, a line end or the byte 1 it is never right and no script sees it:
                 Dovecot's inner protocols give those a meaning.
         """
-        if has_illegal_characters(password):
-            reason = "Attempted login with password having illegal chars"
-            return AuthResult(AuthVerdict.USER_UNKNOWN, as_bytes(request.get("user")), reason=reason)
-        return await self._ask(script, "auth_password_verify", [dict(request), password])
+        return await self._limited(request) or await self._verify(script, request, password)
 
     async def lookup(self, script: str | Script, request: Mapping[str, Any]) -> AuthResult:
         """Look credentials up: `auth_passdb_lookup` without a password to check."""
@@ -115,9 +119,12 @@ class Auth:
         failure. Fields that a script set are given to the next one. The result's fields are what Dovecot tells its
         client: `original_user` of a renamed user and `auth_user` of a master user among them.
         """
+        limited = await self._limited(request)
+        if limited is not None:
+            return limited
         state = Chain(request)
         for link in chain:
-            result = await self.verify(link.script, state.request, password)
+            result = await self._verify(link.script, state.request, password)
             if state.take(link, result):
                 break
         return state.result()
@@ -137,10 +144,32 @@ class Auth:
             raise CacheKeyError(result.reason)
         return result.fields.get(b"cache_key")
 
+    async def _limited(self, request: Mapping[str, Any]) -> AuthResult | None:
+        """Count a login, once for a whole chain; None when it may go on."""
+        reason = await self._limits.count(request) if self._limits is not None else ""
+        return AuthResult(AuthVerdict.INTERNAL_FAILURE, reason=reason) if reason else None
+
+    async def _verify(self, script: str | Script, request: Mapping[str, Any], password: str | bytes) -> AuthResult:
+        if has_illegal_characters(password):
+            reason = "Attempted login with password having illegal chars"
+            return AuthResult(AuthVerdict.USER_UNKNOWN, as_bytes(request.get("user")), reason=reason)
+        args = [dict(request), password]
+        if self._single_flight is None:
+            return await self._ask(script, "auth_password_verify", args)
+        found = script if isinstance(script, Script) else self._dispatcher.catalog.find(script)
+        what = (found.packed[0], self._queue or "")
+        submit = partial(self._submit, found, "auth_password_verify", args)
+        return self._told(script, await self._single_flight.call(what, args, submit))
+
     async def _ask(self, script: str | Script, function: str, args: list[Any]) -> AuthResult:
-        outcome = await self._dispatcher.submit(
+        return self._told(script, await self._submit(script, function, args))
+
+    def _submit(self, script: str | Script, function: str, args: list[Any]) -> asyncio.Future[Outcome]:
+        return self._dispatcher.submit(
             script, function, args, deadline_s=self._deadline_s, queue=self._queue, idempotent=True, host=AUTH_HOST
         )
+
+    def _told(self, script: str | Script, outcome: Outcome) -> AuthResult:
         result = result_of(outcome)
         if self._on_answer is not None:
             self._on_answer(Answer(script, outcome, result))

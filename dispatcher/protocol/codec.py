@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from dispatcher.protocol.errors import ArgumentError, CodecError, OversizeError
-from dispatcher.protocol.invocation import SCHEMA_VERSION, Chunk, Invocation, ScriptPackage
+from dispatcher.protocol.invocation import SCHEMA_VERSION, Chunk, Invocation, ScriptPackage, normalise_arguments
 from dispatcher.protocol.outcome import Outcome, OutcomeBatch
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ def encode_invocation(invocation: Invocation, limit_bytes: int) -> bytes:
     if len(data) > limit_bytes:
         raise OversizeError("invocation", len(data), limit_bytes)
     return data
+
+
+def encode_arguments(args: Sequence[Any]) -> bytes:
+    """Encode arguments alone, to compare them. Raises ArgumentError when one cannot travel."""
+    return _encode(normalise_arguments(list(args)))
 
 
 def encode_chunk(reply_key: str, encoded_invocations: Sequence[bytes], attempt: int = 1) -> bytes:

@@ -31,6 +31,8 @@ AsyncRedis = redis.asyncio.Redis
 
 #: Redis has no room: it refused, and nothing was written.
 REDIS_FULL: Final = (redis.exceptions.OutOfMemoryError,)
+#: Redis does not know a script by its hash.
+REDIS_NO_SCRIPT: Final = (redis.exceptions.NoScriptError,)
 #: Redis is away, restarting, failing over, or full: what was asked may have been done or not.
 REDIS_GONE: Final = (
     redis.ConnectionError,

@@ -54,6 +54,11 @@ def opened_chunks(session_hex: str, block: int) -> str:
     return f"{PREFIX}opened:{session_hex}:{block}"
 
 
+def login_limit(what: str, fingerprint: bytes) -> str:
+    """Key of the count of the logins of one user or address (`what`), which the fingerprint stands for."""
+    return f"{PREFIX}limit:{what}:{fingerprint.hex()}"
+
+
 def chunk_context(queue: str, job_id: str) -> bytes:
     """Context of a chunk: opens only on the queue that it was sent to, as the job that it was sent as."""
     return f"{PREFIX}chunk:{queue}:{job_id}".encode()

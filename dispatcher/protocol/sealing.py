@@ -9,6 +9,7 @@ nonces can simply be counted.
 """
 
 import hashlib
+import hmac
 import itertools
 import os
 from collections.abc import Iterable
@@ -31,6 +32,8 @@ KEY_ID_BYTES: Final = 4
 SALT_BYTES: Final = 16
 #: Length of a nonce in bytes, as GCM likes it.
 NONCE_BYTES: Final = 12
+#: Length of a fingerprint in bytes.
+FINGERPRINT_BYTES: Final = 16
 #: Bytes that sealing adds to a message.
 OVERHEAD_BYTES: Final = 1 + KEY_ID_BYTES + SALT_BYTES + NONCE_BYTES + 16
 #: Derived keys that a receiver keeps: one per process that seals, so far more than a pool has.
@@ -80,6 +83,7 @@ class Seal:
         self._max_session_messages = max_session_messages
         # lru_cache is thread-safe; two threads may derive the same key twice, which is harmless.
         self._opener = lru_cache(maxsize=MAX_DERIVED_KEYS)(self._derive_opener)
+        self._fingerprint_keys: dict[bytes, bytes] = {}
         self._session = self._new_session()
 
     @classmethod
@@ -129,6 +133,16 @@ class Seal:
         except InvalidTag:
             # `from None`: InvalidTag says nothing, and its traceback shows only the library's insides.
             raise SealError("the message was changed, or sealed for another place") from None
+
+    def fingerprint(self, purpose: bytes, data: bytes) -> bytes:
+        """Return a keyed hash that stands for the data where it must not be read: as part of a key in Redis.
+
+        It is the same on every side with the same first key, and says nothing to anybody else.
+        """
+        if purpose not in self._fingerprint_keys:
+            hkdf = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"lualoft fingerprint v1\0" + purpose)
+            self._fingerprint_keys[purpose] = hkdf.derive(self._sealing_key)
+        return hmac.digest(self._fingerprint_keys[purpose], data, "sha256")[:FINGERPRINT_BYTES]
 
     def _new_session(self) -> _Session:
         salt = os.urandom(SALT_BYTES)

@@ -68,6 +68,19 @@ class DispatchSettings(Section, frozen=True):
     slot_return_ms: Milliseconds = 20
 
 
+class AuthSettings(Section, frozen=True):
+    """How dispatchers meet guessing; `dispatcher.auth` reads it."""
+
+    #: Logins of one user, over all dispatchers, within the window; 0: no limit.
+    max_user_logins: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    user_window_s: Seconds = 60.0
+    #: Logins from one address (of IPv6: from one /64) within the window; 0: no limit.
+    max_ip_logins: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    ip_window_s: Seconds = 60.0
+    #: Identical checks that are in flight at the same time in one dispatcher run once.
+    single_flight: bool = False
+
+
 class PoolSettings(Section, frozen=True):
     """How many workers there are and how they come and go."""
 
@@ -204,6 +217,7 @@ class Settings(Section, frozen=True):
     key_file: str = ""
     redis: RedisSettings = RedisSettings()
     dispatch: DispatchSettings = DispatchSettings()
+    auth: AuthSettings = AuthSettings()
     pool: PoolSettings = PoolSettings()
     engine: EngineSettings = EngineSettings()
     lua: LuaSettings = LuaSettings()
