@@ -21,6 +21,9 @@ ANSWERED_SHARE: Final = 0.75
 #: Slots per listening worker: one chunk runs while the next one waits at the door.
 SLOTS_PER_WORKER: Final = 2
 
+#: Workers that are counted on at most: whoever can write to Redis can have any number of them listed.
+MAX_WORKERS: Final = 4096
+
 #: Slots when few workers are known.
 MIN_SLOTS: Final = 2
 
@@ -120,7 +123,7 @@ class Coalescer:
 
     def set_workers(self, workers: int) -> None:
         """Fit the number of slots to the workers that listen."""
-        self._slots = max(MIN_SLOTS, workers * SLOTS_PER_WORKER)
+        self._slots = max(MIN_SLOTS, min(workers, MAX_WORKERS) * SLOTS_PER_WORKER)
 
     def pause(self) -> None:
         """Send nothing until `unpause`: Redis is away."""

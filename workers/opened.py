@@ -75,4 +75,4 @@ def _needed_s(chunk: Chunk) -> int:
     last_unix_s = max((invocation.deadline_unix_s for invocation in chunk.invocations), default=0.0)
     # Written so that a deadline that is no number counts as the longest.
     left_s = last_unix_s - time.time() + MARGIN_S
-    return max(MARGIN_S, int(left_s)) if left_s < MAX_KEPT_S else MAX_KEPT_S
+    return int(max(MARGIN_S, left_s)) if left_s < MAX_KEPT_S else MAX_KEPT_S

@@ -63,6 +63,13 @@ class RejectedList:
             self._add(pipeline, job_id, "the chunk was opened before: somebody put it back", size_bytes)
             _execute(pipeline)
 
+    def reject_wrong_type(self, job_id: str) -> None:
+        """Move a job whose key is no job's to the list. Redis and Raises: as above."""
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.delete(keys.rq_job(job_id))
+            self._add(pipeline, job_id, "its key holds another type than a job", 0)
+            _execute(pipeline)
+
     def reject_entry(self, raw_id: bytes, reason: str) -> None:
         """Note down an entry of the queue behind which there is no job. Redis and Raises: as above."""
         with self._redis.pipeline(transaction=True) as pipeline:

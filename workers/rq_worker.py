@@ -19,7 +19,6 @@ from rq.executions import Execution
 from rq.suspension import is_suspended
 from rq.utils import now
 from rq.worker.base import WorkerStatus
-from rq.worker_registration import clean_worker_registry
 
 from dispatcher.protocol import keys
 from dispatcher.protocol.codec import decode_chunk, encode_chunk, encode_invocation
@@ -28,6 +27,7 @@ from dispatcher.protocol.errors import CodecError, SealError
 from dispatcher.protocol.rejection import shown_id
 from dispatcher.protocol.rq_job import ChunkJob, NoSerializer, parse_job_id
 from workers.intermediate import IntermediateList
+from workers.key_repair import KeyRepair
 from workers.opened import Begin, OpenedChunks
 from workers.rejected import RejectedList
 from workers.work import TakenChunk
@@ -51,7 +51,7 @@ DEQUEUE_S: Final = 1
 #: RQ's heartbeats and state are written at most this often.
 BEAT_EVERY_S: Final = 1.0
 
-#: The intermediate list is looked at this often.
+#: The intermediate list, and keys that somebody may have spoiled, are looked at this often.
 SWEEP_EVERY_S: Final = 5.0
 
 #: A re-encoded invocation was accepted once already; no cap applies.
@@ -115,8 +115,9 @@ class ChunkWorker(SimpleWorker):
         self._intermediate = IntermediateList(connection, queue)
         self._opened = OpenedChunks(connection, queue)
         self._rejected = RejectedList(connection, queue, name)
+        self._repair = KeyRepair(connection, queue, name)
         self._beat_s = 0.0
-        self._execution_beat_s = self._sweep_s = time.monotonic()
+        self._execution_beat_s = self._sweep_s = self._repair_s = time.monotonic()
         self._state_written = ""
         # prepare (main thread) and finish (outbox thread) both change RQ's table of executions.
         self._executions_lock = threading.Lock()
@@ -196,7 +197,7 @@ class ChunkWorker(SimpleWorker):
                 self._half_taken.append(HalfTaken(raw_id.decode()))
                 raise
             # Not given back: it would come again for ever.
-            self._rejected.reject_entry(raw_id, "its key holds another type than a job")
+            self._rejected.reject_wrong_type(raw_id.decode())
             return None
         except (NoSuchJobError, ValueError):
             self._drop_entry(raw_id)
@@ -350,7 +351,12 @@ class ChunkWorker(SimpleWorker):
         Raises:
             redis errors.
         """
-        if not self.connection.hexists(self.key, "birth") or not self.connection.sismember(keys.RQ_WORKERS, self.key):
+        now_s = time.monotonic()
+        if now_s - self._repair_s >= SWEEP_EVERY_S:
+            # First: what it repairs would make all the rest fail.
+            self._repair_s = now_s
+            self._repair.repair()
+        if not self._is_listed():
             # Redis lost its data: register again, and let the listing show us.
             self._state_written = ""
             self.register()
@@ -361,16 +367,21 @@ class ChunkWorker(SimpleWorker):
         idle = WorkerStatus.IDLE if may_take else WorkerStatus.SUSPENDED
         self.set_state(WorkerStatus.BUSY if self._tickets else idle)
         self.heartbeat()
-        now_s = time.monotonic()
         if now_s - self._sweep_s >= SWEEP_EVERY_S:
             self._sweep_s = now_s
             self._intermediate.sweep()
         if now_s - self._execution_beat_s >= EXECUTION_BEAT_EVERY_S:
             self._execution_beat_s = now_s
             self._beat_executions()
-            for queue in self.queues:
-                clean_worker_registry(queue)
         return may_take
+
+    def _is_listed(self) -> bool:
+        (queue,) = self.queues
+        with self.connection.pipeline(transaction=False) as pipeline:
+            pipeline.hexists(self.key, "birth")
+            pipeline.sismember(keys.RQ_WORKERS, self.key)
+            pipeline.sismember(keys.rq_queue_workers(queue.name), self.key)
+            return all(pipeline.execute())
 
     def _beat_executions(self) -> None:
         with self.connection.pipeline(transaction=False) as pipeline:

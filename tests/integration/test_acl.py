@@ -201,6 +201,12 @@ def test_chunk_that_is_put_back_is_rejected(own, roles):
             wait_until(lambda: redis.exists(keys.rejected_count("default")))
 
 
+def test_strange_names_among_the_workers_are_taken_out(own, roles):
+    with connect_sync(own.redis) as redis, LocalPool(roles["worker"]):
+        redis.sadd(keys.rq_queue_workers("default"), b"\xff", "", "anything", "rq:worker:gone", "rq:queues")
+        wait_until(lambda: 1 == redis.scard(keys.rq_queue_workers("default")), limit_s=20)
+
+
 def server_with(acl, folder):
     (folder / "users.acl").write_text(acl)
     return ValkeyServer(port=0, unix_socket_path=folder / "redis.sock", config={"aclfile": str(folder / "users.acl")})
