@@ -6,7 +6,7 @@ SOURCES := $(wildcard dispatcher workers tests bench)
 LUA_FOLDERS := $(wildcard dispatcher workers lua_scripts tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check lint luacheck bench format clean
+.PHONY: help venv demo test check lint luacheck bench fuzz format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ luacheck:  ## lint the Lua files; needs Debian's package lua-check
 
 bench: $(STAMP)  ## measure against plain RQ, as tables
 	@$(PYTHON) -m bench
+
+fuzz: $(STAMP)  ## give every decoder more than two million broken inputs; some minutes
+	$(PYTHON) -m tests.fuzz
 
 format: $(STAMP)  ## format the Python files and fix what ruff can fix
 	.venv/bin/ruff format $(SOURCES)

@@ -405,11 +405,22 @@ def release_execution(pipeline: Pipeline, redis: Redis, queue: str, composite_ke
         queue: the queue that the job came from.
         composite_key: a member of the worker's set of executions.
         worker_name: the dead worker.
+
+    Raises:
+        ValueError: the member is no execution.
     """
-    execution = Execution.from_composite_key(composite_key, redis)
+    execution = parse_execution(composite_key, redis)
     execution.worker_name = worker_name
     job = ChunkJob(execution.job_id, connection=redis)
     job.origin = queue
     execution.delete(job=job, pipeline=pipeline)
     pipeline.lrem(keys.rq_intermediate(queue), 1, execution.job_id)
     return execution.job_id
+
+
+def parse_execution(composite_key: str, redis: Redis) -> Execution:
+    """Read a member of a worker's set of executions. Raises ValueError when it is none."""
+    if composite_key.count(":") != 1:
+        # RQ would take it for an old form of its own, with a warning.
+        raise ValueError("not an execution")
+    return Execution.from_composite_key(composite_key, redis)
