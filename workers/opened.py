@@ -1,9 +1,9 @@
 """Which chunks were opened already: what makes putting a chunk back on the queue useless.
 
-`rq_worker` asks it as it begins a job. Every sealed message has a number of its own (`sealing.message_number`), so one
-bit in Redis per chunk, kept until the chunk's last deadline, tells all workers. Whoever can delete keys can delete
-these; so each worker also remembers what itself has opened. A chunk that is given back is sealed anew, under a new
-number.
+`rq_worker` asks it as it begins a job, `recovery` as it gives one back. Every sealed message has a number of its own
+(`sealing.message_number`), so two bits in Redis per chunk, kept until its last deadline, tell all workers: opened, and
+done with. Whoever can delete keys can delete these; so each worker also remembers what itself has opened. A chunk that
+is given back is sealed anew, under a new number, and the old one is done with.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from dispatcher.protocol.sealing import message_number
 
 if TYPE_CHECKING:
     from redis import Redis
+    from redis.client import Pipeline
 
     from dispatcher.protocol.invocation import Chunk
 
 #: Chunks in one bitmap: 8 KiB of Redis at most.
-CHUNKS_PER_KEY: Final = 65_536
+CHUNKS_PER_KEY: Final = 32_768
+
+#: Bits per chunk: opened, done with.
+_BITS: Final = 2
 
 #: Chunks that a worker itself remembers.
 MAX_REMEMBERED: Final = 65_536
@@ -56,9 +60,9 @@ class OpenedChunks:
 
         Redis: one script, atomic.
         """
-        session, number = identity = message_number(sealed)
-        key = keys.opened_chunks(session.hex(), number // CHUNKS_PER_KEY)
-        arguments: list[str | int] = [job_id, number % CHUNKS_PER_KEY, _needed_s(chunk)]
+        identity = message_number(sealed)
+        key, bit = _place(sealed)
+        arguments: list[str | int] = [job_id, bit, _needed_s(chunk)]
         begun = Begin(int(self._script(keys=[self._intermediate_key, key], args=arguments)))
         if begun is not Begin.OURS:
             return begun
@@ -68,6 +72,26 @@ class OpenedChunks:
         if len(self._remembered) > MAX_REMEMBERED:
             self._remembered.popitem(last=False)
         return begun
+
+
+def note_done(pipeline: Pipeline, sealed: bytes) -> None:
+    """Put into `pipeline` that a chunk is done with: no recovery gives it back any more. Redis: SETBIT, EXPIRE."""
+    key, bit = _place(sealed)
+    pipeline.setbit(key, bit + 1, 1)
+    # If it was done after its last deadline, the key is a new one.
+    pipeline.expire(key, MARGIN_S, nx=True)
+
+
+def is_done(redis: Redis, sealed: bytes) -> bool:
+    """Tell whether a chunk is done with: whoever wants it given back has put it back. Redis: GETBIT."""
+    key, bit = _place(sealed)
+    return bool(redis.getbit(key, bit + 1))
+
+
+def _place(sealed: bytes) -> tuple[str, int]:
+    session, number = message_number(sealed)
+    block, place = divmod(number, CHUNKS_PER_KEY)
+    return keys.opened_chunks(session.hex(), block), place * _BITS
 
 
 def _needed_s(chunk: Chunk) -> int:

@@ -17,6 +17,7 @@ from dispatcher.protocol.reply import OUTCOMES_FIELD, STREAM_EXPIRES_S
 from dispatcher.protocol.rq_job import enqueue, suspect_id
 from workers.intermediate import IntermediateList
 from workers.lease import claim
+from workers.opened import is_done, note_done
 from workers.rq_worker import WORKER_NAME_PREFIX, release_execution
 
 if TYPE_CHECKING:
@@ -136,6 +137,10 @@ class Recovery:
         except (SealError, CodecError) as exc:
             _log.error("dropped chunk %s of a dead worker: %s", identifier, exc)
             return
+        if is_done(self._redis, sealed):
+            _log.error("dropped chunk %s of a dead worker: it was done with, somebody put it back", identifier)
+            return
+        note_done(pipeline, sealed)
         suspects, mates = _parted(chunk, suspect)
         if suspects:
             # Apart from the others: should they kill again, only they are charged for it.

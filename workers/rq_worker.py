@@ -28,7 +28,7 @@ from dispatcher.protocol.rejection import shown_id
 from dispatcher.protocol.rq_job import ChunkJob, NoSerializer, parse_job_id
 from workers.intermediate import IntermediateList
 from workers.key_repair import KeyRepair
-from workers.opened import Begin, OpenedChunks
+from workers.opened import Begin, OpenedChunks, note_done
 from workers.rejected import RejectedList
 from workers.work import TakenChunk
 
@@ -277,7 +277,7 @@ class ChunkWorker(SimpleWorker):
             # Whether our LREM was done is not known. If another worker has begun the job since, it is that one's.
             if not begun_by or begun_by.decode("utf-8", "replace") == self.name:
                 pipeline.lrem(keys.rq_intermediate(queue.name), 1, job_id)
-                # Sealed anew: it may be noted as opened already.
+                # Sealed anew: the old one may be noted as opened already.
                 pipeline.hset(job.key, "data", self._sealed_anew(job_id, chunk))
                 # First out of the queue, in case an attempt before this one was executed and its answer lost.
                 pipeline.lrem(queue.key, 1, job_id)
@@ -325,8 +325,10 @@ class ChunkWorker(SimpleWorker):
             self.cleanup_execution(job, pipeline, ticket.execution)
             # Not RQ's job.cleanup: that reads registries which a chunk is never in.
             pipeline.delete(job.key)
-            pipeline.execute()
+            note_done(pipeline, job.sealed)
+            # Before: a key that somebody spoiled makes `execute` raise after all the rest was done.
             self._tickets.pop(job.id, None)
+            pipeline.execute()
 
     def release(self, chunk: TakenChunk, pipeline: Pipeline) -> str:
         """Put into `pipeline` what takes an unfinished chunk's job out of RQ's registries; returns the job's id."""
@@ -337,6 +339,7 @@ class ChunkWorker(SimpleWorker):
         with self._executions_lock:
             self.cleanup_execution(ticket.job, pipeline, ticket.execution)
             pipeline.delete(ticket.job.key)
+            note_done(pipeline, ticket.job.sealed)
             self._tickets.pop(ticket.job.id, None)
         return ticket.job.id
 

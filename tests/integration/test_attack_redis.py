@@ -405,7 +405,7 @@ def attacked():
         settings = Settings(
             key=Secret(generate_key()),
             redis=RedisSettings(url=Secret(server.url)),
-            pool=PoolSettings(workers=1, grace_s=5.0),
+            pool=PoolSettings(workers=1, grace_s=5.0, lease_s=3.0),
         )
         with LocalPool(settings) as pool, connect_sync(settings.redis) as redis:
             yield settings, pool, redis
@@ -441,3 +441,25 @@ def test_attack_comes_to_nothing(attacked, tmp_path, attack):
         wait_until(lambda: [] == left_over(redis), limit_s=30)
     assert not field.trap.exists()
     assert workers == children_of(pool.pid)
+
+
+def claim_lease(redis, key):
+    redis.set(key, "claimed")
+
+
+def spoil_lease(redis, key):
+    redis.delete(key)
+    redis.rpush(key, "x")
+
+
+@pytest.mark.parametrize("attack", [claim_lease, spoil_lease], ids=lambda attack: attack.__name__)
+def test_attack_on_a_lease_costs_a_worker_and_never_the_service(attacked, attack):
+    settings, pool, redis = attacked
+    with Dispatcher(settings) as dispatcher:
+        field = Field(settings, redis, dispatcher, None)
+        workers, key = children_of(pool.pid), keys.worker_lease(field.worker)
+        attack(redis, key)
+        wait_until(lambda: children_of(pool.pid) not in (workers, []), limit_s=40)
+        wait_until(lambda: [1] == field.check(deadline_s=2).values, limit_s=30)
+        assert [0] == field.check(password="wrong").values
+        redis.delete(key)

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from dispatcher.auth import Auth, CacheKeyError, IterationError
 from dispatcher.auth_chain import Link, Rule
+from dispatcher.auth_guard import guarded_auth
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
-from dispatcher.auth_guard import guarded_auth
 from dispatcher.local_pool import LocalPool
 from dispatcher.protocol.auth_result import AuthVerdict
 from dispatcher.protocol.settings import AuthSettings, DispatchSettings, PoolSettings, ScriptSettings

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
+from dispatcher.auth_guard import guarded_auth
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
-from dispatcher.auth_guard import guarded_auth
 from dispatcher.login_limit import LoginLimits
 from dispatcher.protocol import keys
 from dispatcher.protocol.auth_result import AuthVerdict

@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+from msgspec.structs import replace
 from rq import Queue
 
 from dispatcher.blocking import Dispatcher
@@ -167,4 +168,24 @@ def test_chunk_put_on_the_queue_twice_runs_once(own, redis, tmp_path):
         with LocalPool(own):
             assert [b"ran"] == call.result(timeout=30).values
             wait_until(lambda: not redis.exists(QUEUE) and not redis.exists(keys.rq_intermediate("default")))
+    assert "x" == path.read_text()
+
+
+def test_chunk_in_the_books_of_a_dead_worker_that_never_lived_does_not_run_again(own, redis, tmp_path):
+    path = tmp_path / "runs"
+    hasty = replace(own, pool=replace(own.pool, lease_s=1.0))
+    with Dispatcher(own) as dispatcher:
+        call = dispatcher.submit(SCRIPT, "append", [str(path)], deadline_s=60, idempotent=True)
+        wait_until(lambda: redis.llen(QUEUE))
+        job_id, fields = recorded_chunk(redis)
+        with LocalPool(hasty):
+            assert [b"ran"] == call.result(timeout=30).values
+            wait_until(lambda: not redis.exists(keys.rq_job(job_id)))
+            redis.hset(keys.rq_job(job_id), mapping=fields)
+            redis.hset(keys.rq_worker("lualoft-evil"), "birth", "2026-01-01T00:00:00Z")
+            redis.sadd(keys.rq_worker_executions("lualoft-evil"), f"{job_id}:{'0' * 32}")
+            redis.sadd(keys.rq_queue_workers("default"), keys.rq_worker("lualoft-evil"))
+            wait_until(lambda: not redis.exists(keys.rq_worker("lualoft-evil")), limit_s=30)
+            assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
+            assert not redis.exists(keys.rq_job(job_id))
     assert "x" == path.read_text()
