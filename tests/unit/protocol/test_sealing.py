@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dispatcher.protocol.errors import SealError, SettingsError
 from dispatcher.protocol.sealing import (
+    FINGERPRINT_BYTES,
     KEY_ID_BYTES,
     NONCE_BYTES,
     OVERHEAD_BYTES,
@@ -15,6 +16,7 @@ from dispatcher.protocol.sealing import (
     VERSION,
     Seal,
     generate_key,
+    message_number,
 )
 
 OLD_KEY = generate_key()
@@ -166,3 +168,33 @@ def test_child_of_a_child_seals_with_its_own_salt():
     both = in_forked_child(child)
     salts = {salt_of(SEAL.seal(b"", CONTEXT)), salt_of(both[:OVERHEAD_BYTES]), salt_of(both[OVERHEAD_BYTES:])}
     assert 3 == len(salts)
+
+
+def test_no_two_messages_have_the_same_number():
+    seal = Seal.from_keys([generate_key()])
+    other = Seal.from_keys([generate_key()])
+    numbers = {message_number(one.seal(b"x", b"c")) for one in (seal, other) for _ in range(100)}
+    assert 200 == len(numbers)
+
+
+def test_messages_of_a_session_are_numbered_in_turn():
+    seal = Seal.from_keys([generate_key()])
+    assert [0, 1, 2] == [message_number(seal.seal(b"x", b"c"))[1] for _ in range(3)]
+
+
+def test_fingerprint_is_the_same_on_every_side_with_the_same_first_key():
+    first, second = generate_key(), generate_key()
+    sides = (Seal.from_keys([first]), Seal.from_keys([f"{first},{second}"]))
+    assert 1 == len({side.fingerprint(b"limit user", b"joe") for side in sides})
+
+
+def test_fingerprint_differs_by_key_purpose_and_data():
+    seal, other = Seal.from_keys([generate_key()]), Seal.from_keys([generate_key()])
+    found = {
+        seal.fingerprint(b"limit user", b"joe"),
+        seal.fingerprint(b"limit user", b"ann"),
+        seal.fingerprint(b"limit address", b"joe"),
+        other.fingerprint(b"limit user", b"joe"),
+    }
+    assert 4 == len(found)
+    assert {FINGERPRINT_BYTES} == {len(fingerprint) for fingerprint in found}
