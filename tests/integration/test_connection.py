@@ -69,7 +69,7 @@ def test_answers_are_bytes(run, settings):
 
 @BOTH
 def test_longest_block_ends_without_an_error(run, redis_url):
-    settings = RedisSettings(url=Secret(redis_url), socket_timeout_s=0.5)
+    settings = RedisSettings(url=Secret(redis_url), socket_timeout_s=2.5)
     assert run(settings, "BLPOP", "lualoft:nothing", longest_block_ms(settings) / 1000) is None
 
 
