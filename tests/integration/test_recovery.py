@@ -36,7 +36,7 @@ SCRIPT = Script.from_stream(
 )
 
 #: Seconds: a lease short enough to run out in a test.
-LEASE_S = 2.0
+LEASE_S = 4.0
 
 
 def children_of(pid):
@@ -49,7 +49,7 @@ def count(path):
 
 @pytest.fixture
 def brief(own):
-    return replace(own, pool=replace(own.pool, lease_s=LEASE_S))
+    return replace(own, pool=replace(own.pool, lease_s=LEASE_S, grace_s=20.0))
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def test_lease_is_renewed_while_a_long_call_runs_and_while_it_is_drained(brief, 
     started = tmp_path / "started"
     with LocalPool(brief) as draining, LocalPool(brief), Dispatcher(brief) as dispatcher:
         naps = [
-            dispatcher.submit(SCRIPT, "nap", [str(tmp_path / f"nap {number}"), 2 * LEASE_S], deadline_s=60)
+            dispatcher.submit(SCRIPT, "nap", [str(tmp_path / f"nap {number}"), 1.5 * LEASE_S], deadline_s=60)
             for number in range(8)
         ]
         wait_until(lambda: all((tmp_path / f"nap {number}").exists() for number in range(8)))
