@@ -4,7 +4,8 @@ import sys
 import time
 import traceback
 
-from tests.fuzz.decoders import DECODERS, run_one
+from tests.fuzz.decoder import run_one
+from tests.fuzz.decoders import DECODERS
 from tests.fuzz.mutation import mutate
 
 #: Inputs in all, unless told otherwise.

@@ -1,13 +1,11 @@
 """Every decoder that reads from Redis, the network or somebody's file, with valid inputs and what it may raise.
 
-A new decoder gets its line here. `decode` may return anything; an error that is not among `errors` is a bug.
+A new decoder gets its line here, or in `network`.
 """
 
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,6 +20,7 @@ from dispatcher.protocol.handoff import HandoffError, read_settings
 from dispatcher.protocol.invocation import SCHEMA_VERSION, Invocation, ScriptPackage
 from dispatcher.protocol.key_text import decode_keys
 from dispatcher.protocol.outcome import LogLine, Outcome, OutcomeKind
+from dispatcher.protocol.parked import Parked, parked_from_hash
 from dispatcher.protocol.redis_address import parse_redis_url
 from dispatcher.protocol.rejection import Rejection, decode_rejection, encode_rejection, shown_id
 from dispatcher.protocol.reply import OUTCOMES_FIELD, REFUSAL_FIELD
@@ -30,17 +29,9 @@ from dispatcher.protocol.sealing import Seal, generate_key
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import RedisSettings, Settings, settings_from_bytes, settings_to_bytes
 from dispatcher.replies import ReplyReader
+from tests.fuzz.decoder import Decoder
+from tests.fuzz.network import NETWORK
 from workers.rq_worker import parse_execution
-
-
-class Decoder(NamedTuple):
-    """One decoder."""
-
-    name: str
-    decode: Callable[[bytes], Any]
-    seeds: list[bytes]
-    #: What it may raise.
-    errors: tuple[type[Exception], ...] = ()
 
 
 def _outcome(number, **fields):
@@ -122,6 +113,11 @@ def _status(data):
     return _worker("name", hashes, hashes), _number(data.decode("utf-8", "replace"))
 
 
+def _parked(data):
+    field, _, value = data.partition(b"\n")
+    return parked_from_hash({field: value, b"ab12": data})
+
+
 def _settings_pipe(data):
     return read_settings(io.BytesIO(data))
 
@@ -182,11 +178,7 @@ DECODERS = [
     Decoder("JSON value", _json_value, [encode_json({"a": [1, None, 1.5, {"base64": "/w=="}]})], (JsonError,)),
     Decoder("batch lines", _batch_lines, [b'{"args": ["x"], "id": 5}\n\n{"args": []}\r\n'], (InputError,)),
     Decoder("batch CSV", _batch_csv, [b'id,a,b\n1,"x ""y""",\n2,\xc3\xa4,"z\nz"\n'], (InputError,)),
+    Decoder("parked scripts", _parked, [b"ab12\n" + Parked(2e9, 5.0, "auth").to_text().encode()]),
     Decoder("arguments", lambda data: codec.encode_arguments([data, {data: data}]), [b"x"], (ArgumentError,)),
+    *NETWORK,
 ]
-
-
-def run_one(decoder, data):
-    """Give one input to a decoder; raises what it must not raise."""
-    with contextlib.suppress(*decoder.errors):
-        decoder.decode(data)

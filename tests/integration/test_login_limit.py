@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
+from dispatcher.auth_chain import Link, Rule
 from dispatcher.auth_guard import guarded_auth
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
@@ -160,8 +161,6 @@ def test_login_is_let_through_while_redis_is_slow(own):
 
 def test_limited_login_is_an_internal_failure_and_no_chain_counts_twice(settings, pool):  # noqa: ARG001 - the pool must run
     guarded = replace(settings, auth=AuthSettings(max_user_logins=2))
-    from dispatcher.auth import Link, Rule
-
     chain = [Link(OK, result_success=Rule.CONTINUE_OK), Link(OK)]
 
     async def scenario():

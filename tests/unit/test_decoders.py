@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.decoders import DECODERS, run_one
+from tests.fuzz.decoder import run_one
+from tests.fuzz.decoders import DECODERS
 from tests.fuzz.mutation import mutate
 
 #: Inputs for each decoder.
