@@ -6,12 +6,16 @@
 if redis.call("LREM", KEYS[1], 1, ARGV[1]) == 0 then
    return 0
 end
-local kind = redis.call("TYPE", KEYS[2]).ok
-if kind ~= "string" and kind ~= "none" then
+local was_open = redis.pcall("SETBIT", KEYS[2], ARGV[2], 1)
+if type(was_open) == "table" then
+   if not string.find(was_open.err, "^WRONGTYPE") then
+      return was_open
+   end
    -- Nobody of ours wrote it. What it hid is not known; the worker's own memory still is.
    redis.call("DEL", KEYS[2])
+   was_open = redis.call("SETBIT", KEYS[2], ARGV[2], 1)
 end
-if redis.call("SETBIT", KEYS[2], ARGV[2], 1) == 1 then
+if was_open == 1 then
    return 2
 end
 if redis.call("TTL", KEYS[2]) < tonumber(ARGV[3]) then
