@@ -28,7 +28,7 @@ from dispatcher.protocol.rejection import shown_id
 from dispatcher.protocol.rq_job import ChunkJob, NoSerializer, parse_job_id
 from workers.intermediate import IntermediateList
 from workers.key_repair import KeyRepair
-from workers.opened import Begin, OpenedChunks, note_done
+from workers.opened import MAX_KEPT_S, Begin, OpenedChunks, note_done
 from workers.rejected import RejectedList
 from workers.work import TakenChunk
 
@@ -214,7 +214,11 @@ class ChunkWorker(SimpleWorker):
         # The chunk's deadlines are long past and Redis forgot it.
         (queue,) = self.queues
         _log.warning("chunk %s of queue %s has expired", shown_id(raw_id), queue.name)
-        self.connection.lrem(keys.rq_intermediate(queue.name), 1, raw_id)  # type: ignore[arg-type]  # bytes are fine
+        with self.connection.pipeline(transaction=True) as pipeline:
+            pipeline.lrem(keys.rq_intermediate(queue.name), 1, raw_id)  # type: ignore[arg-type]  # bytes are fine
+            # Something without a chunk in it; it must not stay for ever, and may be a chunk again by now.
+            pipeline.expire(keys.rq_job(raw_id.decode()), MAX_KEPT_S, nx=True)
+            pipeline.execute()
 
     def _prepare(self, job: ChunkJob, chunk: Chunk) -> Ticket | None:
         """Enter a job into RQ's books as started by us; None when it was given back meanwhile, or opened before.
