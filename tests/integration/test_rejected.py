@@ -153,6 +153,8 @@ def test_note_under_a_key_of_another_type_is_made_anew(own, redis):
     with LocalPool(own), Dispatcher(own) as dispatcher:
         dispatcher.call(SCRIPT, "ping")
         (key,) = redis.keys(keys.opened_chunks("*", 0))
+        # Finishing the call writes to it once more.
+        wait_until(lambda: not redis.keys(keys.rq_job("*")))
         redis.delete(key)
         redis.lpush(key, "x")
         assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=10).values
