@@ -24,7 +24,8 @@ IMPORTERS = {
     # The types that cross processes are msgspec's, so the whole protocol is its place.
     # Beside it, batch files are read and written with its JSON: a fifth of the standard library's time.
     "msgspec": ("dispatcher.protocol.*", "dispatcher.batch_json"),
-    "redis": ("dispatcher.protocol.connection",),
+    # Its second place: the dict store pipelines by itself.
+    "redis": ("dispatcher.protocol.connection", "dispatcher.protocol.raw_connection"),
     "requests": ("workers.http.adapter",),
     "rich": ("dispatcher.cli.*", "workers.cli.*"),
     "rq": ("dispatcher.protocol.rq_job", "workers.rq_worker"),
@@ -43,6 +44,7 @@ FORBIDDEN = (
     ("workers.dict.*", "workers.lua.*", ()),
     ("workers.lua.*", "workers.dict.*", ()),
     ("workers.http.*", "workers.lua.*", ()),
+    ("workers.dict.*", "workers.api.*", ()),
     ("workers.passwords.*", "workers.lua.*", ()),
     ("workers.dns.*", "workers.lua.*", ()),
 )

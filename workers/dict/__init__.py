@@ -1,0 +1,1 @@
+"""The dict store: lookups, iterations and transactions on Redis or in memory; knows no Lua."""

@@ -1,0 +1,195 @@
+"""The driver `redis`: lookups and commits over one pipelined connection.
+
+Lookups that are asked for in the same turn of the loop travel together; a commit is one call of `commit.lua`. It words
+every trouble as Dovecot's redis driver does, where that has words for it. Iteration is in `redis_scan`.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dispatcher.protocol.raw_connection import ReplyError
+from dispatcher.protocol.settings import RedisSettings
+from workers.dict.change import Commit
+from workers.dict.commit_script import CommitCall, Token, load_script
+from workers.dict.redis_scan import IndexScan, KeyspaceScan
+from workers.dict.redis_wire import RedisWire, WireError
+from workers.dict.resp import get, packed
+from workers.dict.result import MISSING, Result, ResultKind, Row, failed, uncertain
+from workers.dict.wording import name_text
+
+#: Behind the prefix, in front of names that are lualoft's own.
+RESERVED: Final = b"lualoft:dict-"
+#: Behind the prefix: sorted set of the names of a dict with an index, without the prefix.
+INDEX: Final = RESERVED + b"index"
+#: Behind the prefix, in front of the bitmaps of commits that were carried out.
+_TOKENS: Final = RESERVED + b"commits:"
+#: Commits that share one bitmap: 8 KiB.
+_TOKENS_PER_NAME: Final = 65_536
+
+#: Replies of a server that is not, or not any more, the one to write to.
+_WRONG_SERVER: Final = frozenset({"READONLY", "MASTERDOWN", "LOADING"})
+#: Words for what needs more than the server's own.
+_ADVICE: Final = {
+    "CROSSSLOT": "on a cluster all keys of one transaction must share a hash tag, "
+    "for example by {braces} in the dict's prefix",
+    "MOVED": "the key lies on another server of the cluster",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisOptions:
+    """How a dict lies in its database."""
+
+    prefix: bytes = b""
+    has_index: bool = False
+    #: Longest wait for an answer.
+    timeout_s: float = 30.0
+
+
+class RedisDriver:
+    """One dict on one Redis; belongs to one event loop."""
+
+    def __init__(self, settings: RedisSettings, options: RedisOptions) -> None:
+        """Set up without connecting."""
+        self._options = options
+        self._wire = RedisWire(settings, options.timeout_s)
+        self._index = options.prefix + INDEX if options.has_index else None
+        self._reserved = options.prefix + RESERVED
+        self._commit_script = load_script("commit.lua")
+        self._token_id = secrets.token_hex(8).encode()
+        self._token_count = 0
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether scans give names in the order of their bytes."""
+        return self._index is not None
+
+    async def lookup(self, name: bytes) -> Result:
+        """Return the value under a name, or the several values of a list.
+
+        **Redis**: GET, then LRANGE if it is no string; sent again once if the connection breaks.
+        """
+        try:
+            reply = await self._ask_again(get(name))
+            if isinstance(reply, ReplyError) and reply.code == "WRONGTYPE":
+                values = await self._ask_again(packed(b"LRANGE", name, b"0", b"-1"))
+                reply = reply if isinstance(values, ReplyError) else values
+        except WireError as exc:
+            return failed(_lookup_text(exc))
+        if isinstance(reply, bytes):
+            return Result(ResultKind.OK, (reply,))
+        if isinstance(reply, ReplyError):
+            self._note(reply)
+            return failed(f"redis: Communication failure (last reply: -{reply.line})")
+        return Result(ResultKind.OK, tuple(reply)) if reply else MISSING
+
+    async def commit(self, commit: Commit) -> Result:
+        """Carry out all changes in one atomic step, or none.
+
+        **Redis**: EVALSHA, and EVAL if the server does not know the script. A commit that only sets and unsets carries
+        a token and is sent again if its answer is lost, until `timeout_s` is over; others are UNCERTAIN then.
+        """
+        for change in commit.changes:
+            if change.name.startswith(self._reserved):
+                return failed(f"Key {name_text(change.name)} is reserved for lualoft")
+        call = CommitCall(
+            commit, self._options.prefix, self._index, self._next_token() if commit.is_repeatable else None
+        )
+        try:
+            reply = await self._run_commit(call, is_repeatable=commit.is_repeatable)
+        except WireError as exc:
+            return _unanswered(exc)
+        if isinstance(reply, ReplyError):
+            self._note(reply)
+            return failed(f"redis: Unexpected input: -{reply.line}{_advice(reply)}")
+        return call.result(reply)
+
+    def scan(self, beginning: bytes, *, is_recursive: bool, wants_values: bool) -> AsyncGenerator[list[Row], None]:
+        """Yield pages of the rows whose names have this beginning; see `redis_scan` for what each kind promises."""
+        if self._index is not None:
+            scan = IndexScan(self._wire, self._index, len(self._options.prefix))
+            return scan.pages(beginning, is_recursive=is_recursive, wants_values=wants_values)
+        keyspace = KeyspaceScan(self._wire, self._reserved)
+        return keyspace.pages(beginning, is_recursive=is_recursive, wants_values=wants_values)
+
+    async def remove_expired(self) -> None:
+        """Take expired names out of the index; all else the server does."""
+        if self._index is not None:
+            scan = IndexScan(self._wire, self._index, len(self._options.prefix))
+            async for _ in scan.pages(self._options.prefix, is_recursive=True, wants_values=False):
+                pass
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._wire.close()
+
+    async def _ask_again(self, command: bytes) -> Any:  # noqa: ANN401 - a reply of Redis
+        """Ask something that may be asked twice."""
+        try:
+            return await self._wire.ask(command)
+        except WireError as exc:
+            if exc.is_timeout or not exc.was_sent:
+                raise
+            return await self._wire.ask(command)
+
+    async def _run_commit(self, call: CommitCall, *, is_repeatable: bool) -> Any:  # noqa: ANN401 - a reply of Redis
+        """Return the reply.
+
+        Raises:
+            WireError: there is none; `was_sent` tells whether any attempt may have arrived.
+        """
+        began_s = asyncio.get_running_loop().time()
+        try:
+            return await self._call_script(call)
+        except WireError as exc:
+            if exc.is_timeout or not exc.was_sent or not is_repeatable:
+                raise
+            lost = exc
+        # The token makes this safe even if the lost command is still on its way to a server that slept: whichever of
+        # the two comes second finds the bit set.
+        try:
+            async with asyncio.timeout_at(began_s + self._options.timeout_s):
+                while True:
+                    try:
+                        return await self._call_script(call)
+                    except WireError as exc:
+                        if exc.is_timeout:
+                            raise lost from exc
+        except TimeoutError:
+            raise lost from None
+
+    async def _call_script(self, call: CommitCall) -> Any:  # noqa: ANN401 - a reply of Redis
+        reply = await self._wire.ask(self._commit_script.call(call.keys, call.words, is_known=True))
+        if isinstance(reply, ReplyError) and reply.code == "NOSCRIPT":
+            reply = await self._wire.ask(self._commit_script.call(call.keys, call.words, is_known=False))
+        return reply
+
+    def _next_token(self) -> Token:
+        block, bit = divmod(self._token_count, _TOKENS_PER_NAME)
+        self._token_count += 1
+        return Token(self._options.prefix + _TOKENS + self._token_id + b":%d" % block, bit)
+
+    def _note(self, reply: ReplyError) -> None:
+        if reply.code in _WRONG_SERVER:
+            self._wire.renew()
+
+
+def _advice(reply: ReplyError) -> str:
+    return f" ({_ADVICE[reply.code]})" if reply.code in _ADVICE else ""
+
+
+def _lookup_text(exc: WireError) -> str:
+    if exc.is_timeout:
+        return f"redis: Lookup timed out in {exc.waited_s:.3f} secs"
+    return "redis: Communication failure (last reply: )" if exc.was_sent else str(exc)
+
+
+def _unanswered(exc: WireError) -> Result:
+    if exc.is_timeout:
+        text = f"redis: Commit timed out in {exc.waited_s:.3f} secs"
+    else:
+        text = "Disconnected during transaction" if exc.was_sent else str(exc)
+    return uncertain(text) if exc.was_sent else failed(text)
