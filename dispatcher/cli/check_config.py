@@ -51,12 +51,18 @@ def shown_value(settings: Settings, name: str) -> Any:  # noqa: ANN401 - whateve
         value = getattr(settings.scripts[script], field)
         # What a script is told often holds a password for its back-end.
         return dict.fromkeys(value, MASK) if field == "settings" else value
+    if name.startswith("dicts."):
+        dict_name, _, field = name.removeprefix("dicts.").rpartition(".")
+        value = getattr(settings.dicts[dict_name], field)
+        return describe(value) if field == "url" and value else _masked(value)
     value = settings
     for part in name.split("."):
         value = getattr(value, part)
-    if not isinstance(value, Secret):
-        return value
-    return describe(value) if name == "redis.url" and value else str(value)
+    return describe(value) if name == "redis.url" and value else _masked(value)
+
+
+def _masked(value: Any) -> Any:  # noqa: ANN401 - whatever the setting holds
+    return str(value) if isinstance(value, Secret) else value
 
 
 def _problems(settings: Settings) -> Iterator[str]:

@@ -208,6 +208,31 @@ class ScriptSettings(Section, frozen=True):
         return f"ScriptSettings({', '.join(f'{field}={value!r}' for field, value in shown.items())})"
 
 
+class DictSettings(Section, frozen=True):
+    """One dict, `[dicts.NAME]` in the settings file."""
+
+    #: redis, or memory: inside each worker, lost with it.
+    driver: Literal["redis", "memory"] = "redis"
+    #: As `redis.url`; the driver redis needs one.
+    url: Secret = Secret()
+    #: In front of every name in the database.
+    prefix: str = ""
+    #: dovecot: as Dovecot's redis driver lays keys out; tagged: without its collisions.
+    layout: Literal["dovecot", "tagged"] = "dovecot"
+    #: Whether commits keep an index, which makes iterations cheap and ordered; all writers must go through lualoft.
+    index: bool = False
+    #: Seconds after which what is written disappears, unless a transaction says otherwise; 0: never.
+    expire_s: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
+    #: Longest wait for an answer.
+    timeout_s: Seconds = 5.0
+    #: Wait for a connection to be made.
+    connect_timeout_s: Seconds = 2.0
+    #: Longest pause between two attempts.
+    max_backoff_s: Seconds = 1.0
+    #: The largest value that may be set.
+    max_value_bytes: Bytes = 16 * _MIB
+
+
 class Settings(Section, frozen=True):
     """All of them."""
 
@@ -225,6 +250,8 @@ class Settings(Section, frozen=True):
     log: LogSettings = LogSettings()
     #: Script name -> its settings.
     scripts: dict[str, ScriptSettings] = {}
+    #: Dict name -> its settings.
+    dicts: dict[str, DictSettings] = {}
 
 
 def _reveal(value: object) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import inspect
 
 from dispatcher.protocol.secret import Secret
-from dispatcher.protocol.settings import ScriptSettings, Section, Settings
+from dispatcher.protocol.settings import DictSettings, ScriptSettings, Section, Settings
 
 #: In front of every environment name.
 ENVIRONMENT_PREFIX: Final = "LUALOFT_"
@@ -49,18 +49,23 @@ def _section_fields(section: type[Section], prefix: str = "") -> dict[str, objec
     return fields
 
 
-#: Dotted name -> type, for everything outside [scripts].
-FIELDS: Final[Mapping[str, object]] = MappingProxyType(
-    {name: kind for name, kind in _section_fields(Settings).items() if name not in {"key_file", "scripts"}}
+#: Section whose tables have names of their own, as [scripts.NAME] -> name -> type of the fields in each table.
+NAMED: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
+    {
+        "scripts": MappingProxyType(_section_fields(ScriptSettings)),
+        "dicts": MappingProxyType(_section_fields(DictSettings)),
+    }
 )
-#: Name -> type inside [scripts.NAME].
-SCRIPT_FIELDS: Final[Mapping[str, object]] = MappingProxyType(_section_fields(ScriptSettings))
+#: Dotted name -> type, for everything outside the named tables.
+FIELDS: Final[Mapping[str, object]] = MappingProxyType(
+    {name: kind for name, kind in _section_fields(Settings).items() if name not in {"key_file", *NAMED}}
+)
 #: Name of the file of a secret -> dotted name of the secret: key_file -> key.
 SECRET_FILES: Final[Mapping[str, str]] = MappingProxyType(
     {name + FILE_SUFFIX: name for name, kind in FIELDS.items() if kind is Secret}
 )
 #: Names of the tables of the settings file.
-SECTIONS: Final = tuple(sorted({name.partition(".")[0] for name in FIELDS if "." in name} | {"scripts"}))
+SECTIONS: Final = tuple(sorted({name.partition(".")[0] for name in FIELDS if "." in name} | NAMED.keys()))
 
 
 def environment_name(key: str) -> str:
@@ -74,8 +79,9 @@ ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType({environment_name(k): k
 
 def field_type(key: str) -> object:
     """Return the type of a setting, `scripts.NAME.FIELD` included; None: there is no such setting."""
-    if key.startswith("scripts."):
-        return SCRIPT_FIELDS.get(key.rpartition(".")[2])
+    section, _, rest = key.partition(".")
+    if section in NAMED:
+        return NAMED[section].get(rest.rpartition(".")[2])
     return FIELDS.get(key)
 
 

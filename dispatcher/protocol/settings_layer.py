@@ -19,7 +19,8 @@ from dispatcher.protocol.settings_fields import (
     ENVIRONMENT,
     ENVIRONMENT_PREFIX,
     FIELDS,
-    SCRIPT_FIELDS,
+    FILE_SUFFIX,
+    NAMED,
     SECRET_FILES,
     SECTIONS,
     did_you_mean,
@@ -52,6 +53,11 @@ def _entry(key: str, value: object, source: str, *, is_text: bool) -> Entry:
         # Behind its mask at once, so that no `repr` of an entry shows it.
         masked = Secret(value) if FIELDS.get(key) is Secret and isinstance(value, str) else value
         return Entry(key, masked, source, is_text)
+    return _file_entry(key, secret, value, source)
+
+
+def _file_entry(key: str, secret: str, value: object, source: str) -> Entry:
+    """Build the entry of a secret from the file that `key` names."""
     if not isinstance(value, str) or not value:
         raise SettingsError(key, "does not name a file", source=source, allowed="a path")
     return Entry(secret, "", f"file {value}, named by {source}", is_text=True, file_path=value)
@@ -61,9 +67,9 @@ def from_toml(path: Path) -> Iterator[Entry]:
     """Yield what the settings file says; paths in it start from its own folder."""
     source = _source(path)
     for name, value in _read_toml(path).items():
-        if name == "scripts":
-            for script, table in _table(name, value, source).items():
-                yield from _script_entries(script, table, path)
+        if name in NAMED:
+            for own_name, table in _table(name, value, source).items():
+                yield from _named_entries(name, own_name, table, path)
         elif name in SECTIONS:
             for field, field_value in _table(name, value, source).items():
                 yield _toml_entry(f"{name}.{field}", field_value, path)
@@ -110,19 +116,27 @@ def _toml_entry(key: str, value: object, path: Path) -> Entry:
     return _entry(key, value, source, is_text=False)
 
 
-def _script_entries(script: str, table: object, path: Path) -> Iterator[Entry]:
+#: Section -> a field that is always an entry, so that a table with nothing in it exists.
+_ALWAYS: Final[Mapping[str, Mapping[str, object]]] = {"scripts": {"file": ""}, "dicts": {"prefix": ""}}
+
+
+def _named_entries(section: str, own_name: str, table: object, path: Path) -> Iterator[Entry]:
+    """Yield what a table with a name of its own says: [scripts.NAME] or [dicts.NAME]."""
     source = _source(path)
-    prefix = f"scripts.{script}"
-    # `file` is always an entry, so that a script whose table is empty exists.
-    for field, value in ({"file": ""} | _table(prefix, table, source)).items():
-        if field not in SCRIPT_FIELDS:
-            raise SettingsError(
-                f"{prefix}.{field}",
-                f"unknown setting{did_you_mean(field, SCRIPT_FIELDS)}",
-                source=source,
-                allowed=", ".join(SCRIPT_FIELDS),
-            )
-        yield Entry(f"{prefix}.{field}", _beside(path, value) if field == "file" else value, source, is_text=False)
+    prefix = f"{section}.{own_name}"
+    kinds = NAMED[section]
+    for field, value in {**_ALWAYS[section], **_table(prefix, table, source)}.items():
+        key = f"{prefix}.{field}"
+        secret = field.removesuffix(FILE_SUFFIX)
+        if field != secret and kinds.get(secret) is Secret:
+            yield _file_entry(key, f"{prefix}.{secret}", _beside(path, value), source)
+        elif field not in kinds:
+            hint = did_you_mean(field, kinds)
+            raise SettingsError(key, f"unknown setting{hint}", source=source, allowed=", ".join(kinds))
+        elif kinds[field] is Secret and isinstance(value, str):
+            yield Entry(key, Secret(value), source, is_text=False)
+        else:
+            yield Entry(key, _beside(path, value) if field == "file" else value, source, is_text=False)
 
 
 def _beside(path: Path, value: object) -> object:

@@ -23,7 +23,9 @@ from dispatcher.protocol.settings import MIN_MEMORY_CAP_BYTES, Settings, convert
 from dispatcher.protocol.settings_fields import (
     CONFIG_VARIABLE,
     FIELDS,
+    NAMED,
     describe_allowed,
+    did_you_mean,
     field_type,
     is_list,
     split_list,
@@ -77,6 +79,7 @@ def load_settings(*, toml_path: str | None, environ: Mapping[str, str], flags: M
     origins = dict.fromkeys(FIELDS, DEFAULT_SOURCE) | {key: entry.source for key, entry in entries.items()}
     settings = msgspec.convert(_tree(values), Settings)
     _check_pairs(settings, origins)
+    _check_dicts(settings, origins)
     return LoadedSettings(settings, origins)
 
 
@@ -160,6 +163,11 @@ def _check_secret(key: str, secret: Secret) -> None:
         decode_keys(secret.reveal())
     elif key == "redis.url":
         parse_redis_url(secret)
+    elif key.startswith("dicts."):
+        try:
+            parse_redis_url(secret)
+        except SettingsError as exc:
+            raise SettingsError(key, exc.problem, allowed=exc.allowed) from None
 
 
 def _read_secret(entry: Entry) -> Secret:
@@ -176,20 +184,20 @@ def _read_secret(entry: Entry) -> Secret:
 
 
 def _tree(values: Mapping[str, object]) -> dict[str, object]:
-    """Turn dotted names into nested tables; a script's name may itself hold dots."""
+    """Turn dotted names into nested tables; the name of a script or a dict may itself hold dots."""
     top: dict[str, object] = {}
     sections: dict[str, dict[str, object]] = {}
-    scripts: dict[str, dict[str, object]] = {}
+    named: dict[str, dict[str, dict[str, object]]] = {section: {} for section in NAMED}
     for key, value in values.items():
         head, _, rest = key.partition(".")
         if not rest:
             top[key] = value
-        elif head == "scripts":
+        elif head in named:
             name, _, field = rest.rpartition(".")
-            scripts.setdefault(name, {})[field] = value
+            named[head].setdefault(name, {})[field] = value
         else:
             sections.setdefault(head, {})[rest] = value
-    return {**top, **sections, "scripts": scripts}
+    return {**top, **sections, **named}
 
 
 def _check_pairs(settings: Settings, origins: Mapping[str, str]) -> None:
@@ -203,6 +211,25 @@ def _check_pairs(settings: Settings, origins: Mapping[str, str]) -> None:
         else:
             key, value, allowed = larger, high, f"at least {smaller}, which is {low} ({origins[smaller]})"
         raise SettingsError(key, f"{value} is not allowed", source=origins[key], allowed=allowed)
+
+
+def _check_dicts(settings: Settings, origins: Mapping[str, str]) -> None:
+    """Refuse a dict without an address, and a script that may open one that is not there."""
+    for name, options in settings.dicts.items():
+        if options.driver == "redis" and not options.url:
+            source = origins[f"dicts.{name}.prefix"]
+            raise SettingsError(
+                f"dicts.{name}.url", "the driver redis needs an address", source=source, allowed="url or url_file"
+            )
+    for script, script_options in settings.scripts.items():
+        key = f"scripts.{script}.dicts"
+        for name in script_options.dicts:
+            if name not in settings.dicts:
+                hint = did_you_mean(name, settings.dicts)
+                known = ", ".join(settings.dicts) or "none"
+                raise SettingsError(
+                    key, f"there is no [dicts.{name}]{hint}", source=origins[key], allowed=f"names of dicts: {known}"
+                )
 
 
 def _get(settings: Settings, key: str) -> float:

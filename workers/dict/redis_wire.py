@@ -10,7 +10,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, Final
 
-from dispatcher.protocol.errors import LualoftError
+from dispatcher.protocol.errors import LualoftError, SettingsError
 from dispatcher.protocol.raw_connection import ConnectionLostError, RawConnection, ReplyError
 from dispatcher.protocol.settings import RedisSettings
 
@@ -149,7 +149,9 @@ class RedisWire:
         except LualoftError as exc:
             # Whoever waits is told at once; who asks during the pause waits for the next attempt.
             self._backoff_s = min(max(self._backoff_s * 2, _BACKOFF_BASE_S), self._settings.max_backoff_s)
-            self._fail_waiting(f"connect() failed: {exc}")
+            # A refused password is said of `redis.url` there; here the address is the dict's own.
+            reason = exc.problem if isinstance(exc, SettingsError) else str(exc)
+            self._fail_waiting(f"connect() failed: {reason}")
             return None
         self._backoff_s = 0.0
         self.epoch += 1

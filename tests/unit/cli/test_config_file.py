@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dispatcher.protocol.secret import Secret
-from dispatcher.protocol.settings import ScriptSettings, Settings
-from dispatcher.protocol.settings_fields import FIELDS, SCRIPT_FIELDS
+from dispatcher.protocol.settings import DictSettings, ScriptSettings, Settings
+from dispatcher.protocol.settings_fields import FIELDS, NAMED
 from dispatcher.protocol.settings_source import load_settings
 
 PATH = Path(__file__).parents[3] / "config" / "lualoft.toml"
@@ -28,11 +28,19 @@ def test_secret_stands_in_the_file_as_a_comment(name):
     assert f"\n# {name.rpartition('.')[2]} = " in PATH.read_text()
 
 
-def test_example_of_a_script_shows_every_setting_with_its_default():
+@pytest.mark.parametrize(
+    ("section", "own_name", "defaults", "examples"),
+    [
+        ("scripts", "auth", ScriptSettings(), {"file", "settings"}),
+        ("dicts", "counters", DictSettings(), {"url"}),
+    ],
+)
+def test_example_of_a_table_shows_every_setting_with_its_default(section, own_name, defaults, examples):
     text = PATH.read_text()
-    example = text[text.index("# [scripts.auth]") :]
+    # The table ends with its paragraph.
+    example = text[text.index(f"# [{section}.{own_name}]") :].partition("\n\n")[0]
     plain = "\n".join(line.removeprefix("# ") for line in example.splitlines())
-    script = tomllib.loads(plain)["scripts"]["auth"]
-    assert set(SCRIPT_FIELDS) == set(script)
-    shown = {name: value for name, value in script.items() if name not in {"file", "settings"}}
-    assert {name: getattr(ScriptSettings(), name) for name in shown} == shown
+    table = tomllib.loads(plain)[section][own_name]
+    assert set(NAMED[section]) == set(table)
+    shown = {name: value for name, value in table.items() if name not in examples}
+    assert {name: getattr(defaults, name) for name in shown} == shown
