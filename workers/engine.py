@@ -54,11 +54,11 @@ MAX_ERROR_CHARS: Final = 16 * 1024
 #: The operation that needs no thread: (seconds).
 SLEEP: Final = b"sleep"
 
-#: Bytes that a call may hand to an operation: a payload, and room for what goes with it.
-MAX_ARGUMENT_BYTES: Final = 32 * 1024 * 1024
-
 #: The operation of a call whose time slice is over (workers/lua/calls.lua); it has no arguments and no results.
 SLICE: Final = b"slice"
+
+#: Bytes that a call may hand to an operation: a payload, and room for what goes with it.
+MAX_ARGUMENT_BYTES: Final = 32 * 1024 * 1024
 
 #: Place of the operation's name in a PARKED step; its arguments follow.
 _OPERATION: Final = 2

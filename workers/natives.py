@@ -38,7 +38,7 @@ def natives_of(
     Args:
         lua: what scripts may reach.
         call_log: takes what they log.
-        of_operations: makes those that belong to operations (dovecot.http), anew for each instance.
+        of_operations: makes those that belong to operations (dovecot.http, dicts), anew for each instance.
     """
     # The pool starts its workers without our own variables, so no key of ours is in there.
     providers = standard_providers(os.environb)

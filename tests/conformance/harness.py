@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from tests.conformance.http_answers import Http
 from workers.api.record import LogContext, LogRecord, SentEvent, direct_record, event_record
+from workers.engine import MAX_ARGUMENT_BYTES
 from workers.http.natives import http_natives
 from workers.http.operation import HTTP_SUBMIT
 from workers.log_sink import json_line, text_lines
@@ -22,8 +23,8 @@ from workers.lua.script_life import ScriptError, ScriptLife, call_failure, no_fu
 from workers.lua.script_source import source_of
 
 CASES_DIR = Path(__file__).parent / "cases"
-#: Operation -> a function that runs it and returns its results.
-Operations = Mapping[bytes, Callable[..., tuple[Any, ...]]]
+#: Operation -> a function that runs it and returns its results; `natives` -> what Lua calls directly, by name.
+Operations = Mapping[bytes, Any]
 ALL_LUAS = ("5.1", "5.3", "5.4", "5.5", "luajit")
 LIMIT_BYTES = 1 << 20
 
@@ -106,7 +107,7 @@ def run(case: Case, version: str, operations: Operations) -> Seen:
     """Run a case from load to deinit."""
     seen = Seen(http=Http(case.answers))
     source = source_of(case.name, case.origin, case.source)
-    natives = _natives(case, source.name, seen)
+    natives = _natives(case, source.name, seen) | operations.get(b"natives", {})
     state = LuaState(version, natives, dialect=case.dialect, host_files=(("tests.conformance", "host.lua"),))
     life = ScriptLife(state, source, dialect=case.dialect, settings=case.settings)
     try:
@@ -145,7 +146,9 @@ def _finish(state: LuaState, step: Any, operations: Operations) -> Any:
     """Run every operation; one that is not known answers with its own arguments."""
     while step[0] == StepKind.PARKED:
         operation = operations.get(step[2])
-        step = state.resume(step[1], operation(*step[3:]) if operation else step[3:])
+        # Without its first element the step has the shape of a DONE one.
+        args = state.values_of(step[1:], MAX_ARGUMENT_BYTES) if operation else step[3:]
+        step = state.resume(step[1], tuple(operation(*args)) if operation else args)
     return step
 
 

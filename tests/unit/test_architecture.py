@@ -45,6 +45,7 @@ FORBIDDEN = (
     ("workers.lua.*", "workers.dict.*", ()),
     ("workers.http.*", "workers.lua.*", ()),
     ("workers.dict.*", "workers.api.*", ()),
+    ("workers.dict_binding.*", "workers.lua.*", ()),
     ("workers.passwords.*", "workers.lua.*", ()),
     ("workers.dns.*", "workers.lua.*", ()),
 )

@@ -20,7 +20,7 @@ PRESENT: Final = "present"
 class Row:
     """One difference."""
 
-    #: A Lua-visible name (`dovecot.X`, `event:X`, `http_request:X`) or the rule that differs.
+    #: A Lua-visible name (`dovecot.X`, `event:X`), an argument (`dict:expire_secs`), or the rule that differs.
     subject: str
     in_23: str
     in_24: str
@@ -42,6 +42,9 @@ TABLE: Final = (
     Row("dovecot.base64", ABSENT, PRESENT, "2.4.2"),
     Row("http_request:set_event", ABSENT, PRESENT, "2.4.3"),
     Row("http_request:get_event", ABSENT, PRESENT, "2.4.3"),
+    Row("dovecot.dict", ABSENT, PRESENT, "2.4.0"),
+    Row("dict:expire_secs", ABSENT, PRESENT, "2.4.0"),
+    Row("dict_txn:set_non_atomic", ABSENT, PRESENT, "2.4.0"),
     Row("event:set_forced_debug", ABSENT, PRESENT, "2.4.1"),
     Row("event:unset_forced_debug", ABSENT, PRESENT, "2.4.1"),
 )

@@ -6,6 +6,7 @@ tag, so that all private keys of one user share a cluster's slot. Both are prefi
 names that begin alike, which is what iteration rests on.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from workers.dict.key import PRIVATE, SHARED
@@ -50,4 +51,4 @@ class TaggedLayout:
 
 
 #: Name in the settings -> layout.
-LAYOUTS: Final = {"dovecot": DovecotLayout, "tagged": TaggedLayout}
+LAYOUTS: Final[Mapping[str, Callable[[bytes], Layout]]] = {"dovecot": DovecotLayout, "tagged": TaggedLayout}

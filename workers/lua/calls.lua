@@ -28,9 +28,43 @@ host.REFUSE = REFUSE
 local pending = {}
 host.pending = pending
 
--- Coroutines of the script's that are inside one another now (coroutines.lua).
-local nesting = { depth = 0 }
+-- Coroutines of the script's that are inside one another now (coroutines.lua), and the coroutine of the call that runs,
+-- by which objects know whose they are.
+local nesting = { depth = 0, call = false }
 host.nesting = nesting
+
+-- Call -> what is to be done at its end, in pairs of a function and its argument.
+local endings = setmetatable({}, { __mode = "k" })
+
+-- Has `fn(argument)` called when the running call has ended, however it ends. It must neither wait nor raise.
+function host.at_call_end(fn, argument)
+   local list = endings[nesting.call]
+   if not list then
+      list = {}
+      endings[nesting.call] = list
+   end
+   list[#list + 1] = fn
+   list[#list + 1] = argument
+end
+
+local function end_call(co)
+   -- What its stack holds is garbage from here on.
+   nesting.call = false
+   local list = endings[co]
+   if list then
+      endings[co] = nil
+      for place = 1, #list, 2 do
+         list[place](list[place + 1])
+      end
+   end
+end
+
+-- For memory_cap.lua and finalisers.lua: a step broke off in our own code, so the call never came to its end here.
+function host.end_running_call()
+   if nesting.call then
+      end_call(nesting.call)
+   end
+end
 
 ------------------------------------------------------------------------------------------------------------
 -- Time slices (workers/lua/time_slice.py)
@@ -49,7 +83,7 @@ end or tostring
 host.address_of = address_of
 
 local function enter(co)
-   nesting.depth = 0
+   nesting.depth, nesting.call = 0, co
    if running then
       running(address_of(co))
       local record = held_passthrough[co]
@@ -139,6 +173,7 @@ local function failed(co, object)
    if pending.record then
       host.abort_passthrough()
    end
+   end_call(co)
    return FAILED, text
 end
 
@@ -150,6 +185,7 @@ local function step(co, ok, mark, ...)
       if pending.record then
          host.abort_passthrough()
       end
+      end_call(co)
       return DONE, select("#", mark, ...), mark, ...
    end
    if rawequal(mark, PARK) then
@@ -166,6 +202,7 @@ local function first_step(co, ok, ...)
          if pending.record then
             host.abort_passthrough()
          end
+         end_call(co)
          return DONE, 0
       elseif was_preempted and was_preempted() then
          return interrupted(co)
@@ -194,6 +231,7 @@ function host.cancel(co)
    if status(co) == "suspended" then
       close_early(co)
    end
+   end_call(co)
 end
 
 function host.has_function(name)

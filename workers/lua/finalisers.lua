@@ -43,6 +43,7 @@ local function stopped(ok, kind, ...)
    if ok then
       return kind, ...
    end
+   host.end_running_call()
    return FAILED, type(kind) == "string" and kind or "error in a finaliser"
 end
 

@@ -46,6 +46,7 @@ local function leave(ok, kind, ...)
    if ok then
       return after_failure(kind, ...)
    end
+   host.end_running_call()
    return after_failure(FAILED, type(kind) == "string" and kind or NO_MEMORY)
 end
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workers.auth.password_check import PASSWORD_VERIFY, RETURNED_PASSWORD, check_returned
+from workers.dict_binding.natives import dict_natives
+from workers.dict_binding.operations import DictOperations
 from workers.dns.resolver import Resolver
 from workers.egress import Egress
 from workers.http.client import HttpClient
@@ -50,12 +52,17 @@ def standard_catalog(settings: Settings) -> Catalog:
     resolver = Resolver(settings.dns, loop)
     http_clients = ClientRegistry(HttpClient)
     exchanges = Exchanges(Network(resolve=resolver.addresses), http_clients.network)
+    dicts = DictOperations(settings.dicts, loop)
 
     def natives(package: ScriptPackage) -> Mapping[str, Native]:
-        return http_natives(http_clients, package.dialect, network_of(package, resolver))
+        return {
+            **http_natives(http_clients, package.dialect, network_of(package, resolver)),
+            **dict_natives(dicts, package.dicts),
+        }
 
     return Catalog(
         operations={
+            **dicts.operations,
             b"dns_lookup": dns_lookup(resolver),
             b"http_exchange": Blocking(http_exchange(exchanges), takes_token=True),
             PASSWORD_VERIFY: Blocking(blocking_verify, is_computing=True),
@@ -64,7 +71,7 @@ def standard_catalog(settings: Settings) -> Catalog:
         },
         loop=loop,
         natives=natives,
-        closers=(resolver.close,),
+        closers=(resolver.close, dicts.close),
     )
 
 

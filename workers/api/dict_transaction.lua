@@ -1,0 +1,147 @@
+-- dict:transaction_begin([username[, expire_secs]]): changes that one commit carries out, all or none.
+--
+-- Changes are gathered in Lua and handed over by commit, so any number of transactions may be open, and one that is
+-- left open when its call ends has changed nothing. Mirrors dict-txn-lua.c (2.3, 2.4); where that crashes after a
+-- commit or rollback, the texts about the state come instead.
+
+local host = ...
+local await, check_integer, check_string, expect_count, wrong_count =
+   host.await, host.check_integer, host.check_string, host.expect_count, host.wrong_count
+local error, select, type = error, select, type
+local floor, ceil = math.floor, math.ceil
+local nesting, at_call_end = host.nesting, host.at_call_end
+-- Since 2.4.0, as set_non_atomic.
+local takes_expiry = not host.native.absent_names:find("dict:expire_secs", 1, true)
+-- Dovecot keeps the seconds in an unsigned number of 32 bits.
+local EXPIRE_MODULUS = 4294967296
+
+local methods, new, secret_of = host.object_kind("struct lua_dict_txn")
+host.dict_txn_methods = methods
+
+local OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
+
+-- Raises unless the transaction takes changes, in the call that began it.
+local function check_open(txn)
+   if txn.state == COMMITTED then
+      error("dict transaction already committed", 0)
+   elseif txn.state == ABORTED then
+      error("dict transaction already aborted", 0)
+   elseif txn.call ~= nesting.call then
+      error("dict transaction belongs to another call, which rolled it back when it ended", 0)
+   end
+end
+
+-- Its call has ended: it was not committed, so it is rolled back, and it must not keep what the call held.
+local function leave(txn)
+   txn.call, txn.changes = nil, nil
+end
+
+local function expect_exactly(expected, ...)
+   local count = select("#", ...)
+   if count ~= expected then
+      wrong_count(expected, count)
+   end
+end
+
+local function add(txn, kind, key, value)
+   check_open(txn)
+   host.check_dict_key(key, txn.username)
+   local changes = txn.changes
+   local length = #changes
+   changes[length + 1], changes[length + 2], changes[length + 3] = kind, key, value
+end
+
+-- set(key, value)
+function methods.set(...)
+   expect_exactly(3, ...)
+   local self, key, value = ...
+   local txn = secret_of(self)
+   key = check_string(key, 2)
+   add(txn, "set", key, check_string(value, 3))
+end
+
+-- unset(key)
+function methods.unset(...)
+   expect_exactly(2, ...)
+   local self, key = ...
+   add(secret_of(self), "unset", check_string(key, 2), "")
+end
+
+local function number_in(value, name)
+   local number = type(value) == "table" and value[name]
+   if type(number) ~= "number" then
+      error(name .. " missing from table", 0)
+   end
+   return number >= 0 and floor(number) or ceil(number)
+end
+
+-- set_timestamp{tv_sec = n, tv_nsec = n}: accepted and without effect, as in Dovecot's redis driver. Once, before any
+-- change, above 0.
+function methods.set_timestamp(...)
+   expect_exactly(2, ...)
+   local self, value = ...
+   local txn = secret_of(self)
+   local seconds = number_in(value, "tv_sec")
+   number_in(value, "tv_nsec")
+   check_open(txn)
+   if seconds <= 0 or seconds ~= seconds then
+      error("dict transaction timestamp must be above 0", 0)
+   elseif txn.has_timestamp then
+      error("dict transaction already has a timestamp", 0)
+   elseif #txn.changes > 0 then
+      error("dict transaction timestamp must be set before any changes", 0)
+   end
+   txn.has_timestamp = true
+end
+
+-- set_non_atomic(): allows the changes to be carried out one by one; here they are atomic all the same.
+function methods.set_non_atomic(...)
+   expect_exactly(1, ...)
+   check_open(secret_of((...)))
+end
+
+local function committed(is_done, problem)
+   if not is_done then
+      error("dict transaction commit failed: " .. problem, 0)
+   end
+end
+
+-- commit(): carries everything out. Waits. Raises on failure; the transaction is over in any case.
+function methods.commit(...)
+   expect_exactly(1, ...)
+   local txn = secret_of((...))
+   check_open(txn)
+   txn.state = COMMITTED
+   local changes = txn.changes
+   txn.changes = nil
+   if #changes > 0 then
+      committed(await("dict_commit", txn.name, txn.username, txn.expire_s, changes))
+   end
+end
+
+-- rollback(): forgets everything.
+function methods.rollback(...)
+   expect_exactly(1, ...)
+   local txn = secret_of((...))
+   check_open(txn)
+   txn.state, txn.changes = ABORTED, nil
+end
+
+-- transaction_begin([username[, expire_secs]]) -> transaction. Does not wait.
+function host.dict_methods.transaction_begin(...)
+   expect_count(1, takes_expiry and 3 or 2, ...)
+   local self, username, expire_s = ...
+   local name, count = host.dict_name(self), select("#", ...)
+   username = count >= 2 and check_string(username, 2) or ""
+   expire_s = count >= 3 and check_integer(expire_s, 3) % EXPIRE_MODULUS or 0
+   local txn = {
+      name = name,
+      username = username,
+      expire_s = expire_s,
+      call = nesting.call,
+      state = OPEN,
+      changes = {},
+   }
+   at_call_end(leave, txn)
+   return (new(txn))
+end
