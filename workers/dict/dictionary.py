@@ -6,7 +6,7 @@ leaves the rest to the driver. Every method belongs to the event loop that first
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 
 from workers.dict.driver import Driver
@@ -126,7 +126,7 @@ class Dictionary:
             return
         # Values are needed to sort by them, even if nobody wants to see them.
         wants_values = not flags & IterateFlag.NO_VALUE
-        with SortedRows(is_by_value=is_by_value, wants_values=wants_values) as rows:
+        with closing(SortedRows(is_by_value=is_by_value, wants_values=wants_values)) as rows:
             async with aclosing(self._union(paths, flags & ~IterateFlag.NO_VALUE, username)) as pages:
                 async for page in pages:
                     await asyncio.to_thread(rows.add, page)

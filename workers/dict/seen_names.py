@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
+from workers.dict.spill_file import SpillFile
+
 #: Names that are kept in memory.
 MAX_IN_MEMORY: Final = 20_000
-#: Memory that the file's pages may take, in KiB.
-_CACHE_KIB: Final = 8192
 _DIGEST_BYTES: Final = 16
 
 
@@ -25,51 +25,47 @@ class SeenNames:
         self._key = secrets.token_bytes(16)
         self._max_in_memory = max_in_memory
         self._digests: set[bytes] = set()
-        self._database: sqlite3.Connection | None = None
+        self._file: SpillFile | None = None
 
     @property
     def is_on_disk(self) -> bool:
         """Whether `new_of` may block for the disk."""
-        return self._database is not None
+        return self._file is not None
 
     def new_of(self, names: list[bytes]) -> list[bytes]:
         """Return those that did not come before, each once, and remember them."""
         digests = {blake2b(name, digest_size=_DIGEST_BYTES, key=self._key).digest(): name for name in names}
-        if self._database is None:
+        if self._file is None:
             fresh = [name for digest, name in digests.items() if digest not in self._digests]
             self._digests.update(digests)
             if len(self._digests) > self._max_in_memory:
                 self._spill()
             return fresh
-        return self._new_on_disk(self._database, digests)
+        return self._file.run(lambda database: _new_on_disk(database, digests))
 
     def close(self) -> None:
         """Give the file back; a second time does nothing."""
         self._digests.clear()
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+        if self._file is not None:
+            self._file.close()
 
     def _spill(self) -> None:
-        # The caller's threads take turns.
-        self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._database.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-        self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")
-        self._database.execute("BEGIN")
-        self._insert(self._database, self._digests)
+        self._file = SpillFile("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._file.run(lambda database: _insert(database, self._digests))
         self._digests = set()
 
-    def _new_on_disk(self, database: sqlite3.Connection, digests: dict[bytes, bytes]) -> list[bytes]:
-        database.execute("SAVEPOINT page")
-        if self._insert(database, digests) < len(digests):
-            # Some came before; which ones, only one by one tells. This is rare.
-            database.execute("ROLLBACK TO page")
-            digests = {digest: name for digest, name in digests.items() if self._insert(database, [digest])}
-        database.execute("RELEASE page")
-        return list(digests.values())
 
-    @staticmethod
-    def _insert(database: sqlite3.Connection, digests: Iterable[bytes]) -> int:
-        # In order: neighbours lie on one page of the file.
-        rows = [(digest,) for digest in sorted(digests)]
-        return database.executemany("INSERT OR IGNORE INTO seen VALUES (?)", rows).rowcount
+def _new_on_disk(database: sqlite3.Connection, digests: dict[bytes, bytes]) -> list[bytes]:
+    database.execute("SAVEPOINT page")
+    if _insert(database, digests) < len(digests):
+        # Some came before; which ones, only one by one tells. This is rare.
+        database.execute("ROLLBACK TO page")
+        digests = {digest: name for digest, name in digests.items() if _insert(database, [digest])}
+    database.execute("RELEASE page")
+    return list(digests.values())
+
+
+def _insert(database: sqlite3.Connection, digests: Iterable[bytes]) -> int:
+    # In order: neighbours lie on one page of the file.
+    rows = [(digest,) for digest in sorted(digests)]
+    return database.executemany("INSERT OR IGNORE INTO seen VALUES (?)", rows).rowcount

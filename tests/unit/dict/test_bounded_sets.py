@@ -1,3 +1,5 @@
+from contextlib import closing
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,7 @@ def test_names_go_to_disk_past_the_limit(count, is_on_disk):
 
 
 def sorted_by(rows, **options):
-    with SortedRows(**options) as sorted_rows:
+    with closing(SortedRows(**options)) as sorted_rows:
         sorted_rows.add(rows)
         found = []
         while page := sorted_rows.next_page():
