@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     "Run it for others": (
         CommandEntry("worker", "workers.cli.worker:command", "Run the workers of this machine on a shared Redis."),
         CommandEntry("status", "dispatcher.cli.status:command", "Show queues, workers and rates."),
+        CommandEntry("dict", "workers.cli.dict.command:command", "Look at and change dicts, like doveadm dict."),
     ),
     "Set it up": (
         CommandEntry("keygen", "dispatcher.cli.keygen:command", "Print a new key to seal messages with."),

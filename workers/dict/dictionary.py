@@ -108,6 +108,16 @@ class Dictionary:
         limit_bytes = self._options.max_value_bytes
         return Transaction(self._driver, self._layout, username, expire_s, limit_bytes, is_watching=is_watching)
 
+    @property
+    def driver(self) -> Driver:
+        """What it rests on; for work on names instead of keys."""
+        return self._driver
+
+    @property
+    def layout(self) -> Layout:
+        """How its keys become names."""
+        return self._layout
+
     async def remove_expired(self) -> None:
         """Forget what has expired, where the server does not do it by itself."""
         await self._driver.remove_expired()

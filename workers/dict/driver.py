@@ -38,6 +38,9 @@ class Driver(Protocol):
             DictIterationError: it cannot go on.
         """
 
+    async def remaining_s(self, names: list[bytes]) -> list[int]:
+        """Return the seconds until each name disappears; 0: never, or it is not there."""
+
     async def remove_expired(self) -> None:
         """Forget what has expired, where the server does not do it by itself."""
 

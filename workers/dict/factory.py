@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dispatcher.protocol.settings import DictSettings, RedisSettings
 from workers.dict.dictionary import Dictionary, DictOptions
 from workers.dict.driver import Driver
-from workers.dict.error import DictError
+from workers.dict.error import DictNotFoundError
 from workers.dict.layout import LAYOUTS
 from workers.dict.memory_driver import MemoryDriver
 from workers.dict.redis_driver import RedisDriver, RedisOptions
@@ -25,12 +25,11 @@ class DictFactory:
         """Return a dict; nothing is connected before it is used.
 
         Raises:
-            DictError: there is no such dict.
+            DictNotFoundError: there is no such dict.
         """
         if name not in self._dicts:
             if name not in self._settings:
-                known = ", ".join(sorted(self._settings)) or "none"
-                raise DictError(f"there is no dict {name!r} in the settings; known dicts: {known}")
+                raise DictNotFoundError(name, self._settings)
             self._dicts[name] = make_dictionary(self._settings[name])
         return self._dicts[name]
 

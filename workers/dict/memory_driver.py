@@ -4,6 +4,7 @@ It behaves as the driver `redis` does, which the shared test suite holds it to: 
 commits. One per process: what one worker writes, another does not see.
 """
 
+import math
 import re
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -82,6 +83,11 @@ class MemoryDriver:
                 if values is not None and (is_recursive or name.find(b"/", len(beginning)) < 0):
                     rows.append(Row(name, values if wants_values else ()))
             yield rows
+
+    async def remaining_s(self, names: list[bytes]) -> list[int]:
+        """Return the seconds until each name disappears; 0: never, or it is not there."""
+        now_s = self._clock()
+        return [math.ceil(self._expiry_s[name] - now_s) if name in self._expiry_s else 0 for name in names]
 
     async def remove_expired(self) -> None:
         """Forget what has expired."""

@@ -14,6 +14,7 @@ from dispatcher.protocol.raw_connection import ReplyError
 from dispatcher.protocol.settings import RedisSettings
 from workers.dict.change import Commit
 from workers.dict.commit_script import CommitCall, Token, load_script
+from workers.dict.error import DictError
 from workers.dict.redis_scan import IndexScan, KeyspaceScan
 from workers.dict.redis_wire import RedisWire, WireError
 from workers.dict.resp import get, packed
@@ -31,6 +32,8 @@ _TOKENS_PER_NAME: Final = 65_536
 
 #: Replies of a server that is not, or not any more, the one to write to.
 _WRONG_SERVER: Final = frozenset({"READONLY", "MASTERDOWN", "LOADING"})
+#: Replies that will be the same next time.
+_LASTING: Final = frozenset({"WRONGTYPE", "NOPERM", "CROSSSLOT", "MOVED"})
 #: Words for what needs more than the server's own.
 _ADVICE: Final = {
     "CROSSSLOT": "on a cluster all keys of one transaction must share a hash tag, "
@@ -78,12 +81,13 @@ class RedisDriver:
                 values = await self._ask_again(packed(b"LRANGE", name, b"0", b"-1"))
                 reply = reply if isinstance(values, ReplyError) else values
         except WireError as exc:
-            return failed(_lookup_text(exc))
+            return failed(_lookup_text(exc), is_temporary=True)
         if isinstance(reply, bytes):
             return Result(ResultKind.OK, (reply,))
         if isinstance(reply, ReplyError):
             self._note(reply)
-            return failed(f"redis: Communication failure (last reply: -{reply.line})")
+            text = f"redis: Communication failure (last reply: -{reply.line})"
+            return failed(text, is_temporary=reply.code not in _LASTING)
         return Result(ResultKind.OK, tuple(reply)) if reply else MISSING
 
     async def commit(self, commit: Commit) -> Result:
@@ -104,7 +108,8 @@ class RedisDriver:
             return _unanswered(exc)
         if isinstance(reply, ReplyError):
             self._note(reply)
-            return failed(f"redis: Unexpected input: -{reply.line}{_advice(reply)}")
+            text = f"redis: Unexpected input: -{reply.line}{_advice(reply)}"
+            return failed(text, is_temporary=reply.code not in _LASTING)
         return call.result(reply)
 
     def scan(self, beginning: bytes, *, is_recursive: bool, wants_values: bool) -> AsyncGenerator[list[Row], None]:
@@ -114,6 +119,36 @@ class RedisDriver:
             return scan.pages(beginning, is_recursive=is_recursive, wants_values=wants_values)
         keyspace = KeyspaceScan(self._wire, self._reserved)
         return keyspace.pages(beginning, is_recursive=is_recursive, wants_values=wants_values)
+
+    async def remaining_s(self, names: list[bytes]) -> list[int]:
+        """Return the seconds until each name disappears; 0: never, or it is not there.
+
+        **Redis**: one TTL each, in one round trip.
+
+        Raises:
+            WireError: there is no answer.
+        """
+        replies = await self._wire.ask_many([packed(b"TTL", name) for name in names])
+        return [reply if isinstance(reply, int) and reply > 0 else 0 for reply in replies]
+
+    async def rebuild_index(self) -> AsyncGenerator[int, None]:
+        """Put every name with the prefix into the index; yields how many so far.
+
+        **Redis**: SCAN through the database, a ZADD for each page.
+
+        Raises:
+            DictIterationError: it cannot go on.
+        """
+        if self._index is None:
+            raise DictError("this dict has no index: set index = true in its settings")
+        count, prefix = 0, self._options.prefix
+        keyspace = KeyspaceScan(self._wire, self._reserved)
+        async for rows in keyspace.pages(prefix, is_recursive=True, wants_values=False):
+            members = [word for row in rows for word in (b"0", row.key[len(prefix) :])]
+            if members:
+                await self._wire.ask(packed(b"ZADD", self._index, *members))
+            count += len(rows)
+            yield count
 
     async def remove_expired(self) -> None:
         """Take expired names out of the index; all else the server does."""
@@ -192,4 +227,4 @@ def _unanswered(exc: WireError) -> Result:
         text = f"redis: Commit timed out in {exc.waited_s:.3f} secs"
     else:
         text = "Disconnected during transaction" if exc.was_sent else str(exc)
-    return uncertain(text) if exc.was_sent else failed(text)
+    return uncertain(text) if exc.was_sent else failed(text, is_temporary=True)

@@ -8,9 +8,9 @@ It sends nothing twice: whoever asked decides what a lost answer means.
 import asyncio
 from collections import deque
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from dispatcher.protocol.errors import LualoftError, SettingsError
+from dispatcher.protocol.errors import EXIT_TEMPORARY, LualoftError, SettingsError
 from dispatcher.protocol.raw_connection import ConnectionLostError, RawConnection, ReplyError
 from dispatcher.protocol.settings import RedisSettings
 
@@ -22,6 +22,8 @@ _WRITE_BYTES: Final = 1024 * 1024
 
 class WireError(LualoftError):
     """A command without an answer."""
+
+    exit_code: ClassVar[int] = EXIT_TEMPORARY
 
     def __init__(self, text: str, *, was_sent: bool, is_timeout: bool = False, waited_s: float = 0.0) -> None:
         """Say why, whether the command may have been carried out, and how long it was waited for if that was it."""

@@ -30,6 +30,8 @@ class Result:
     values: tuple[bytes, ...] = ()
     #: Why it failed, is uncertain, or what was not found.
     error: str = ""
+    #: Whether a failure is one of the moment, so that trying again may help.
+    is_temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,11 @@ DONE: Final = Result(ResultKind.OK)
 MISSING: Final = Result(ResultKind.NOT_FOUND)
 
 
-def failed(error: str) -> Result:
+def failed(error: str, *, is_temporary: bool = False) -> Result:
     """Make the result of something that was surely not done."""
-    return Result(ResultKind.FAILED, error=error)
+    return Result(ResultKind.FAILED, error=error, is_temporary=is_temporary)
 
 
 def uncertain(error: str) -> Result:
     """Make the result of a commit whose answer was lost."""
-    return Result(ResultKind.UNCERTAIN, error=error)
+    return Result(ResultKind.UNCERTAIN, error=error, is_temporary=True)

@@ -39,6 +39,7 @@ def test_table_names_exactly_these_targets():
         "up": "dispatcher.cli.up:command",
         "worker": "workers.cli.worker:command",
         "status": "dispatcher.cli.status:command",
+        "dict": "workers.cli.dict.command:command",
         "keygen": "dispatcher.cli.keygen:command",
         "pw": "workers.cli.pw:command",
         "check-config": "dispatcher.cli.check_config:command",
