@@ -58,10 +58,10 @@ class RawConnection:
             with translated(settings):
                 return cls(client, await pool.get_connection())
         except redis.RedisError as exc:
-            await client.aclose()
+            await _close_client(client)
             raise UnavailableError(f"Redis refused the connection: {exc}") from exc
         except BaseException:
-            await client.aclose()
+            await _close_client(client)
             raise
 
     async def write(self, commands: list[bytes]) -> None:
@@ -93,7 +93,15 @@ class RawConnection:
     async def close(self) -> None:
         """Close it; a second time does nothing."""
         await self._connection.disconnect(nowait=True)
-        await self._client.aclose()
+        await _close_client(self._client)
+
+
+async def _close_client(client: Any) -> None:  # noqa: ANN401 - redis-py's client
+    await client.aclose()
+    # Those that were asked for the primary have connections of their own, which redis-py leaves open.
+    manager = getattr(client.connection_pool, "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager else ():
+        await sentinel.aclose()
 
 
 def _reply_error(exc: redis.RedisError) -> ReplyError:

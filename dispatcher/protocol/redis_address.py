@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from dispatcher.protocol.errors import SettingsError
 from dispatcher.protocol.secret import Secret
@@ -100,6 +100,21 @@ def parse_redis_url(url: Secret) -> RedisAddress:
         sentinel_password=Secret(options.get("sentinel_password", "")),
         tls_files=MappingProxyType({name: options[name] for name in _TLS_OPTIONS & options.keys()}),
     )
+
+
+def at_other_host(url: Secret, host: str, port: int) -> Secret:
+    """Return the address of another server of the same cluster, with the user name, password and TLS files of this one.
+
+    Raises:
+        SettingsError: it is no address.
+    """
+    address = parse_redis_url(url)
+    userinfo = f"{quote(address.username, safe='')}:{quote(address.password.reveal(), safe='')}@"
+    has_user = address.username or address.password
+    shown_host = f"[{host}]" if ":" in host else host
+    scheme = "rediss" if address.scheme == "rediss" else "redis"
+    query = f"?{urlencode(dict(address.tls_files))}" if address.tls_files else ""
+    return Secret(f"{scheme}://{userinfo if has_user else ''}{shown_host}:{port}/{address.db}{query}")
 
 
 def _bad(problem: str) -> SettingsError:

@@ -48,7 +48,11 @@ class CommitCall:
     """The keys and words of one commit."""
 
     def __init__(self, commit: Commit, prefix: bytes, index: bytes | None, token: Token | None) -> None:
+        self.token = token
         self._places: dict[bytes, int] = {}
+        # Changes first: by the first key the server is chosen.
+        for change in commit.changes:
+            self._place(change.name)
         index_place = self._place(index) if index is not None else b"0"
         token_words = (self._place(token.name), b"%d" % token.bit) if token is not None else (b"0", b"0")
         self.words = [index_place, *token_words, b"%d" % TOKEN_EXPIRE_S, b"%d" % commit.expire_s, b"%d" % len(prefix)]

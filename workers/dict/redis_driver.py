@@ -15,10 +15,12 @@ from dispatcher.protocol.settings import RedisSettings
 from workers.dict.change import Commit
 from workers.dict.commit_script import CommitCall, Token, load_script
 from workers.dict.error import DictError
+from workers.dict.redis_route import RedisRoute
 from workers.dict.redis_scan import IndexScan, KeyspaceScan
-from workers.dict.redis_wire import RedisWire, WireError
+from workers.dict.redis_wire import WireError
 from workers.dict.resp import get, packed
 from workers.dict.result import MISSING, Result, ResultKind, Row, failed, uncertain
+from workers.dict.slot import hash_tag
 from workers.dict.wording import name_text
 
 #: Behind the prefix, in front of names that are lualoft's own.
@@ -29,6 +31,9 @@ INDEX: Final = RESERVED + b"index"
 _TOKENS: Final = RESERVED + b"commits:"
 #: Commits that share one bitmap: 8 KiB.
 _TOKENS_PER_NAME: Final = 65_536
+
+#: Pause before a commit is sent once more.
+_REPEAT_AFTER_S: Final = 0.02
 
 #: Replies of a server that is not, or not any more, the one to write to.
 _WRONG_SERVER: Final = frozenset({"READONLY", "MASTERDOWN", "LOADING"})
@@ -58,12 +63,13 @@ class RedisDriver:
     def __init__(self, settings: RedisSettings, options: RedisOptions) -> None:
         """Set up without connecting."""
         self._options = options
-        self._wire = RedisWire(settings, options.timeout_s)
+        self._route = RedisRoute(settings, options.timeout_s)
         self._index = options.prefix + INDEX if options.has_index else None
         self._reserved = options.prefix + RESERVED
         self._commit_script = load_script("commit.lua")
         self._token_id = secrets.token_hex(8).encode()
         self._token_count = 0
+        self._is_closed = False
 
     @property
     def is_ordered(self) -> bool:
@@ -76,16 +82,16 @@ class RedisDriver:
         **Redis**: GET, then LRANGE if it is no string; sent again once if the connection breaks.
         """
         try:
-            reply = await self._ask_again(get(name))
+            reply = await self._ask_again(name, get(name))
             if isinstance(reply, ReplyError) and reply.code == "WRONGTYPE":
-                values = await self._ask_again(packed(b"LRANGE", name, b"0", b"-1"))
+                values = await self._ask_again(name, packed(b"LRANGE", name, b"0", b"-1"))
                 reply = reply if isinstance(values, ReplyError) else values
         except WireError as exc:
             return failed(_lookup_text(exc), is_temporary=True)
         if isinstance(reply, bytes):
             return Result(ResultKind.OK, (reply,))
         if isinstance(reply, ReplyError):
-            self._note(reply)
+            self._note(name, reply)
             text = f"redis: Communication failure (last reply: -{reply.line})"
             return failed(text, is_temporary=reply.code not in _LASTING)
         return Result(ResultKind.OK, tuple(reply)) if reply else MISSING
@@ -99,15 +105,19 @@ class RedisDriver:
         for change in commit.changes:
             if change.name.startswith(self._reserved):
                 return failed(f"Key {name_text(change.name)} is reserved for lualoft")
-        call = CommitCall(
-            commit, self._options.prefix, self._index, self._next_token() if commit.is_repeatable else None
-        )
+        was_cluster = self._route.is_cluster
         try:
-            reply = await self._run_commit(call, is_repeatable=commit.is_repeatable)
+            call = self._call_of(commit)
+            reply = await self._run_commit(call, is_repeatable=call.token is not None)
+            if isinstance(reply, ReplyError) and reply.code == "CROSSSLOT" and not was_cluster:
+                # The first sign of a cluster, and nothing was written: now the token goes to the slot of the keys.
+                self._route.is_cluster = True
+                call = self._call_of(commit)
+                reply = await self._run_commit(call, is_repeatable=call.token is not None)
         except WireError as exc:
             return _unanswered(exc)
         if isinstance(reply, ReplyError):
-            self._note(reply)
+            self._note(call.keys[0], reply)
             text = f"redis: Unexpected input: -{reply.line}{_advice(reply)}"
             return failed(text, is_temporary=reply.code not in _LASTING)
         return call.result(reply)
@@ -115,9 +125,9 @@ class RedisDriver:
     def scan(self, beginning: bytes, *, is_recursive: bool, wants_values: bool) -> AsyncGenerator[list[Row], None]:
         """Yield pages of the rows whose names have this beginning; see `redis_scan` for what each kind promises."""
         if self._index is not None:
-            scan = IndexScan(self._wire, self._index, len(self._options.prefix))
+            scan = IndexScan(self._route, self._index, len(self._options.prefix))
             return scan.pages(beginning, is_recursive=is_recursive, wants_values=wants_values)
-        keyspace = KeyspaceScan(self._wire, self._reserved)
+        keyspace = KeyspaceScan(self._route, self._reserved)
         return keyspace.pages(beginning, is_recursive=is_recursive, wants_values=wants_values)
 
     async def remaining_s(self, names: list[bytes]) -> list[int]:
@@ -128,7 +138,7 @@ class RedisDriver:
         Raises:
             WireError: there is no answer.
         """
-        replies = await self._wire.ask_many([packed(b"TTL", name) for name in names])
+        replies = [await self._route.ask(name, packed(b"TTL", name)) for name in names]
         return [reply if isinstance(reply, int) and reply > 0 else 0 for reply in replies]
 
     async def rebuild_index(self) -> AsyncGenerator[int, None]:
@@ -142,33 +152,34 @@ class RedisDriver:
         if self._index is None:
             raise DictError("this dict has no index: set index = true in its settings")
         count, prefix = 0, self._options.prefix
-        keyspace = KeyspaceScan(self._wire, self._reserved)
+        keyspace = KeyspaceScan(self._route, self._reserved)
         async for rows in keyspace.pages(prefix, is_recursive=True, wants_values=False):
             members = [word for row in rows for word in (b"0", row.key[len(prefix) :])]
             if members:
-                await self._wire.ask(packed(b"ZADD", self._index, *members))
+                await self._route.ask(self._index, packed(b"ZADD", self._index, *members))
             count += len(rows)
             yield count
 
     async def remove_expired(self) -> None:
         """Take expired names out of the index; all else the server does."""
         if self._index is not None:
-            scan = IndexScan(self._wire, self._index, len(self._options.prefix))
+            scan = IndexScan(self._route, self._index, len(self._options.prefix))
             async for _ in scan.pages(self._options.prefix, is_recursive=True, wants_values=False):
                 pass
 
     async def close(self) -> None:
-        """Close the connection."""
-        await self._wire.close()
+        """Close the connections."""
+        self._is_closed = True
+        await self._route.close()
 
-    async def _ask_again(self, command: bytes) -> Any:  # noqa: ANN401 - a reply of Redis
+    async def _ask_again(self, name: bytes, command: bytes) -> Any:  # noqa: ANN401 - a reply of Redis
         """Ask something that may be asked twice."""
         try:
-            return await self._wire.ask(command)
+            return await self._route.ask(name, command)
         except WireError as exc:
             if exc.is_timeout or not exc.was_sent:
                 raise
-            return await self._wire.ask(command)
+            return await self._route.ask(name, command)
 
     async def _run_commit(self, call: CommitCall, *, is_repeatable: bool) -> Any:  # noqa: ANN401 - a reply of Redis
         """Return the reply.
@@ -187,29 +198,41 @@ class RedisDriver:
         # the two comes second finds the bit set.
         try:
             async with asyncio.timeout_at(began_s + self._options.timeout_s):
-                while True:
+                while not self._is_closed:
                     try:
                         return await self._call_script(call)
                     except WireError as exc:
                         if exc.is_timeout:
                             raise lost from exc
+                    await asyncio.sleep(_REPEAT_AFTER_S)
+                raise lost
         except TimeoutError:
             raise lost from None
 
     async def _call_script(self, call: CommitCall) -> Any:  # noqa: ANN401 - a reply of Redis
-        reply = await self._wire.ask(self._commit_script.call(call.keys, call.words, is_known=True))
+        reply = await self._route.ask(call.keys[0], self._commit_script.call(call.keys, call.words, is_known=True))
         if isinstance(reply, ReplyError) and reply.code == "NOSCRIPT":
-            reply = await self._wire.ask(self._commit_script.call(call.keys, call.words, is_known=False))
+            reply = await self._route.ask(call.keys[0], self._commit_script.call(call.keys, call.words, is_known=False))
         return reply
 
-    def _next_token(self) -> Token:
+    def _call_of(self, commit: Commit) -> CommitCall:
+        token = self._next_token(commit.changes[0].name) if commit.is_repeatable else None
+        return CommitCall(commit, self._options.prefix, self._index, token)
+
+    def _next_token(self, name: bytes) -> Token | None:
+        """Return a token in the slot of a name; None if it cannot be put there."""
         block, bit = divmod(self._token_count, _TOKENS_PER_NAME)
         self._token_count += 1
-        return Token(self._options.prefix + _TOKENS + self._token_id + b":%d" % block, bit)
+        tag = b""
+        if self._route.is_cluster:
+            if b"}" in hash_tag(name):
+                return None
+            tag = b"{" + hash_tag(name) + b"}"
+        return Token(self._options.prefix + _TOKENS + tag + self._token_id + b":%d" % block, bit)
 
-    def _note(self, reply: ReplyError) -> None:
+    def _note(self, name: bytes, reply: ReplyError) -> None:
         if reply.code in _WRONG_SERVER:
-            self._wire.renew()
+            self._route.wire_of(name).renew()
 
 
 def _advice(reply: ReplyError) -> str:

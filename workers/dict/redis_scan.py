@@ -15,7 +15,8 @@ from typing import Any, Final
 from dispatcher.protocol.raw_connection import ReplyError
 from workers.dict.commit_script import load_script
 from workers.dict.error import DictIterationError
-from workers.dict.redis_wire import RedisWire, WireError
+from workers.dict.redis_route import RedisRoute
+from workers.dict.redis_wire import WireError
 from workers.dict.resp import get, packed
 from workers.dict.result import Row
 from workers.dict.seen_names import SeenNames
@@ -34,8 +35,10 @@ _GLOB_SPECIAL = re.compile(rb"([*?\[\]\\])")
 class _Scan(ABC):
     """What both ways share: asking, and the values behind names."""
 
-    def __init__(self, wire: RedisWire) -> None:
-        self._wire = wire
+    def __init__(self, route: RedisRoute) -> None:
+        self._route = route
+        #: Where the names at hand come from.
+        self._wire = route.wire_of(b"")
         self._group_size = _FIRST_GROUP
         #: First thing that went wrong with a single name; raised after the last row.
         self._problem = ""
@@ -97,7 +100,8 @@ class _Scan(ABC):
 
     async def _list_values(self, name: bytes, error: ReplyError) -> tuple[bytes, ...]:
         """Return the values of a list; nothing, and a note of the problem, if it is none."""
-        values = await self._wire.ask(packed(b"LRANGE", name, b"0", b"-1")) if error.code == "WRONGTYPE" else error
+        command = packed(b"LRANGE", name, b"0", b"-1")
+        values = await self._route.ask(name, command) if error.code == "WRONGTYPE" else error
         if isinstance(values, ReplyError):
             self._problem = self._problem or f"redis: Communication failure (last reply: -{error.line})"
             return ()
@@ -106,29 +110,31 @@ class _Scan(ABC):
     async def _again(self, commands: list[bytes]) -> list[Any]:
         """Ask something that may be asked twice."""
         try:
-            return await self._wire.ask_many(commands)
+            return await self._route.ask_here(self._wire, commands)
         except WireError as exc:
             if exc.is_timeout or not exc.was_sent:
                 raise
-            return await self._wire.ask_many(commands)
+            return await self._route.ask_here(self._wire, commands)
 
 
 class KeyspaceScan(_Scan):
     """Walks through the whole database."""
 
-    def __init__(self, wire: RedisWire, reserved: bytes) -> None:
+    def __init__(self, route: RedisRoute, reserved: bytes) -> None:
         """Set up; names that begin with `reserved` are lualoft's own."""
-        super().__init__(wire)
+        super().__init__(route)
         self._reserved = reserved
 
     async def _names(self, beginning: bytes, *, is_recursive: bool) -> AsyncGenerator[list[bytes], None]:
         pattern = _GLOB_SPECIAL.sub(rb"\\\1", beginning) + b"*"
         seen = SeenNames()
         try:
-            async with aclosing(self._walk(pattern)) as pages:
-                async for found in pages:
-                    names = [name for name in found if self._is_wanted(name, beginning, is_recursive=is_recursive)]
-                    yield await asyncio.to_thread(seen.new_of, names) if seen.is_on_disk else seen.new_of(names)
+            for wire in await self._route.primaries():
+                self._wire = wire
+                async with aclosing(self._walk(pattern)) as pages:
+                    async for found in pages:
+                        names = [name for name in found if self._is_wanted(name, beginning, is_recursive=is_recursive)]
+                        yield await asyncio.to_thread(seen.new_of, names) if seen.is_on_disk else seen.new_of(names)
         finally:
             seen.close()
 
@@ -171,8 +177,9 @@ class KeyspaceScan(_Scan):
 class IndexScan(_Scan):
     """Pages through the sorted set that commits keep beside the data."""
 
-    def __init__(self, wire: RedisWire, index: bytes, prefix_length: int) -> None:
-        super().__init__(wire)
+    def __init__(self, route: RedisRoute, index: bytes, prefix_length: int) -> None:
+        super().__init__(route)
+        self._wire = route.wire_of(index)
         self._index = index
         self._prefix_length = prefix_length
         self._prune_script = load_script("prune.lua")
@@ -209,7 +216,7 @@ class IndexScan(_Scan):
         keys, words = [self._index, *names], [b"%d" % self._prefix_length]
         # Only tidying: what stays in the index is found missing again next time.
         with suppress(WireError):
-            await self._wire.ask(self._prune_script.call(keys, words, is_known=False))
+            await self._route.ask(self._index, self._prune_script.call(keys, words, is_known=False))
 
 
 def _end_of(beginning: bytes) -> bytes:

@@ -111,6 +111,20 @@ def test_commit_that_comes_late_and_again_is_carried_out_once(redis_url):
     assert (b"theirs",) == value.values
 
 
+def test_dict_that_is_closed_while_a_commit_is_repeated_answers_it(redis_url):
+    async def test(store, _direct, proxy):
+        await proxy.stop_listening()
+        proxy.strike(Fault.AFTER)
+        commit = asyncio.ensure_future(sets(store).commit())
+        while proxy.count:
+            await asyncio.sleep(0.01)
+        await store.dict.close()
+        return await commit
+
+    result = through_proxy(redis_url, test, timeout_s=60)
+    assert ("uncertain", "Disconnected during transaction") == (result.kind, result.error)
+
+
 @pytest.mark.parametrize(("make", "kind"), [(sets, "uncertain"), (increments, "uncertain")], ids=["sets", "increments"])
 def test_commit_without_an_answer_in_time_is_uncertain(redis_url, make, kind):
     async def test(store, _direct, proxy):

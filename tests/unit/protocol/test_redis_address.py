@@ -1,7 +1,7 @@
 import pytest
 
 from dispatcher.protocol.errors import SettingsError
-from dispatcher.protocol.redis_address import RedisAddress, parse_redis_url
+from dispatcher.protocol.redis_address import RedisAddress, at_other_host, parse_redis_url
 from dispatcher.protocol.secret import Secret
 
 
@@ -145,3 +145,23 @@ def test_numbers_have_an_end(place, largest, words):
 def test_socket_path_holds_no_nul():
     with pytest.raises(SettingsError, match="absolute path"):
         parse("unix:///tmp/%00x")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://h:1/2", "redis://other:7/2"),
+        ("redis://u:p@h", "redis://u:p@other:7/0"),
+        ("redis://:p%40x@h", "redis://:p%40x@other:7/0"),
+        ("unix:///s?db=3&username=u&password=p", "redis://u:p@other:7/3"),
+        ("rediss://h?ssl_ca_certs=/a%20b", "rediss://other:7/0?ssl_ca_certs=%2Fa+b"),
+    ],
+    ids=["plain", "user", "password of odd letters", "unix socket", "TLS"],
+)
+def test_other_server_of_a_cluster_is_reached_alike(url, expected):
+    assert Secret(expected) == at_other_host(Secret(url), "other", 7)
+    parse_redis_url(at_other_host(Secret(url), "other", 7))
+
+
+def test_other_server_may_have_an_ipv6_address():
+    assert Secret("redis://[::1]:7/0") == at_other_host(Secret("redis://h"), "::1", 7)
