@@ -16,6 +16,7 @@ BENCHES: Final = {
     "lua_host": "calls, events, log lines and JSON in a Lua state",
     "http": "scripts that ask a web service, beside a real Dovecot",
     "dns": "DNS lookups of scripts, beside dnspython's resolver",
+    "dict": "dicts on Redis: lookups, commits, iterations over a million keys, from the store and from Lua",
     "instances": "time and memory of loaded scripts",
 }
 
