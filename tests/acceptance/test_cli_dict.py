@@ -280,6 +280,14 @@ def test_reindex_finds_what_others_wrote(run, server):
     assert 1500 == len(run("iter", "tagged", "shared/").out.splitlines())
 
 
+def test_reindex_on_a_full_server_says_so(run, server):
+    command(server, b"SET", b"tagged:s/a", b"v")
+    command(server, b"CONFIG", b"SET", b"maxmemory", b"1")
+    done = run("reindex", "tagged")
+    assert (75, "") == (done.code, done.out)
+    assert "OOM command not allowed" in done.err
+
+
 def test_value_is_never_shown_in_a_complaint(run):
     done = run("import", "plain", stdin='{"key": "shared/x", "values": "hunter2"}')
     assert "hunter2" not in done.err

@@ -14,7 +14,7 @@ from dispatcher.protocol.raw_connection import ReplyError
 from dispatcher.protocol.settings import RedisSettings
 from workers.dict.change import Commit
 from workers.dict.commit_script import CommitCall, Token, load_script
-from workers.dict.error import DictError
+from workers.dict.error import DictError, DictIterationError
 from workers.dict.redis_route import RedisRoute
 from workers.dict.redis_scan import IndexScan, KeyspaceScan
 from workers.dict.redis_wire import WireError
@@ -156,7 +156,9 @@ class RedisDriver:
         async for rows in keyspace.pages(prefix, is_recursive=True, wants_values=False):
             members = [word for row in rows for word in (b"0", row.key[len(prefix) :])]
             if members:
-                await self._route.ask(self._index, packed(b"ZADD", self._index, *members))
+                reply = await self._route.ask(self._index, packed(b"ZADD", self._index, *members))
+                if isinstance(reply, ReplyError):
+                    raise DictIterationError(f"redis: Unexpected input: -{reply.line}")
             count += len(rows)
             yield count
 
