@@ -36,6 +36,11 @@ function fill(d, first, last)
    for n = first, last do t:set(("shared/many/%07d"):format(n), "value") end
    t:commit()
 end
+function bump(d)
+   local t = d:transaction_begin()
+   t:atomic_inc("shared/bumped", 1)
+   t:commit()
+end
 function leave_open(d)
    left = d:transaction_begin()
    left:set("shared/left", "1")
@@ -156,3 +161,9 @@ def test_silent_server_holds_no_call_past_its_deadline_and_nobody_else(calls):
     slow += [calls.submit(SCRIPT, "count", [SILENT, "shared/"], deadline_s=0.5) for _ in range(20)]
     assert [b"pong"] == values(calls.call(SCRIPT, "ping", deadline_s=10))
     assert {OutcomeKind.DEADLINE_EXCEEDED} == {one.result(30).kind for one in slow}
+
+
+def test_increments_of_many_calls_at_once_all_count(calls):
+    bumps = [calls.submit(SCRIPT, "bump", [DATA], deadline_s=30) for _ in range(200)]
+    assert {""} == {bump.result(timeout=60).error for bump in bumps}
+    assert [[b"200"]] == values(calls.call(SCRIPT, "get", DATA, "shared/bumped"))

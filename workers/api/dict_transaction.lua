@@ -8,7 +8,7 @@ local host = ...
 local await, check_integer, check_string, expect_count, wrong_count =
    host.await, host.check_integer, host.check_string, host.expect_count, host.wrong_count
 local error, select, type = error, select, type
-local floor, ceil = math.floor, math.ceil
+local floor, ceil, format = math.floor, math.ceil, string.format
 local nesting, at_call_end = host.nesting, host.at_call_end
 -- Since 2.4.0, as set_non_atomic.
 local takes_expiry = not host.native.absent_names:find("dict:expire_secs", 1, true)
@@ -65,6 +65,16 @@ function methods.unset(...)
    expect_exactly(2, ...)
    local self, key = ...
    add(secret_of(self), "unset", check_string(key, 2), "")
+end
+
+-- atomic_inc(key, difference): adds to the integer under a key. Ours: Dovecot has it in C only. A key that is not there
+-- counts as 0, as Dovecot's redis driver takes it; another value makes the commit fail.
+function methods.atomic_inc(...)
+   expect_exactly(3, ...)
+   local self, key, difference = ...
+   local txn = secret_of(self)
+   key = check_string(key, 2)
+   add(txn, "inc", key, format("%d", check_integer(difference, 3)))
 end
 
 local function number_in(value, name)

@@ -92,7 +92,7 @@ class DictOperations:
             name: the dict.
             username: whose private keys.
             expire_s: seconds until the keys disappear; 0: as the settings say.
-            changes: "set" or "unset", key, value, and so on.
+            changes: "set", "unset" or "inc", key, value or difference, and so on.
         """
         try:
             transaction = self._factory.get(name.decode()).begin(username, int(expire_s))
@@ -100,6 +100,8 @@ class DictOperations:
                 kind, key, value = changes[place : place + 3]
                 if kind == b"set":
                     transaction.set(key, value)
+                elif kind == b"inc":
+                    transaction.atomic_inc(key, int(value), is_creating=True)
                 else:
                     transaction.unset(key)
             result = await transaction.commit()
