@@ -12,29 +12,26 @@ from collections import Counter
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dispatcher.protocol.auth_result import AUTH_HOST
-from dispatcher.protocol.outcome import Outcome, OutcomeKind
-from workers.auth.task import AuthTask
+from workers.admission import Admission
 from workers.breaker import Breaker
 from workers.call_log import CallLog
-from workers.instances import Instance, InstanceCache
+from workers.instances import InstanceCache
 from workers.lua.marshal import MarshalError
-from workers.lua.script_life import ScriptError
 from workers.lua.time_slice import TimeSlice
 from workers.natives import natives_of
 from workers.operations.runner import OperationRunner
 from workers.parking import ParkingLot, Place
 from workers.ready import Finished, Ready
 from workers.running_note import NOBODY
-from workers.tasks import CallTask, LifeTask
 from workers.watch import Watch
 from workers.work import Answer, TakenChunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dispatcher.protocol.invocation import Invocation
+    from dispatcher.protocol.outcome import Outcome, OutcomeKind
     from dispatcher.protocol.settings import EngineSettings, LuaSettings
+    from workers.instances import Instance
     from workers.lua.runtime import LuaState, Step
     from workers.operations.catalog import Catalog
     from workers.script_log import ScriptLog
@@ -118,6 +115,7 @@ class Engine:
         natives = natives_of(lua, self._call_log, catalog.natives)
         self._instances = InstanceCache(settings.max_instances, natives, self._slice, self._unload)
         self._parking = ParkingLot()
+        self._admission = Admission(self, self._instances, self.breaker, self._parking)
         self._operations = OperationRunner(settings.max_operations, catalog, self._operation_ended)
         self._answers: list[Answer] = []
         self._oldest_s = 0.0
@@ -144,7 +142,7 @@ class Engine:
         self._inbox.put(chunk)
 
     def stop(self) -> None:
-        """Let `run` return after the chunks that were given before."""
+        """Let `run` return soon; what it has not answered by then it does not run any more."""
         self._inbox.put(_Stop())
 
     def abandon(self) -> bool:
@@ -156,10 +154,11 @@ class Engine:
         self._watch.start()
         while self._take_in():
             self._turn()
+        # Before script_deinit and operations that are slow to end: who drains us does not wait for those for ever.
+        self._flush()
         self._instances.close()
         self._watch.stop()
         self._operations.stop()
-        self._flush()
 
     def _take_in(self) -> bool:
         """Sort in what has arrived; wait for something when nothing can run. Returns False at the end."""
@@ -202,21 +201,29 @@ class Engine:
         self._run_due()
         for token, values in self._ready.take_finished():
             self._go_on(self._parking.take(token), values)
+        for instance in self._ready.take_roomy():
+            self._admission.let_in(instance)
         for invocation, chunk in self._ready.take_fresh():
-            self._begin(invocation, chunk)
+            self._admission.begin(invocation, chunk)
         interrupted = self._ready.take_interrupted()
         if interrupted is None:
             return
         # The slice may last; nobody else's answer waits for it.
         self._flush()
         task, coroutine = interrupted
-        self._enter(task)
+        self.enter(task)
         if task.deadline_unix_s <= time.time():
             task.expire(coroutine)
         else:
             task.go_on(coroutine, ())
 
     # What tasks ask for.
+
+    def enter(self, task: Task) -> None:
+        """Note whose step comes."""
+        self._call_log.enter(task)
+        self._note(task.note)
+        self._slice.enter(task)
 
     def park(self, task: Task, step: Step, state: LuaState) -> None:
         """Run the operation of a PARKED step and go on with the task afterwards."""
@@ -262,18 +269,17 @@ class Engine:
         """Note that a call has left an instance, and how: another may come in."""
         self.breaker.note(instance.package_id, instance.package, kind)
         if instance.outside:
-            self._ready.add_next(*instance.outside.popleft())
+            self._ready.add_roomy(instance)
 
     def _operation_ended(self, token: int, values: tuple[Any, ...]) -> None:
         self._inbox.put(Finished(token, values))
 
-    def _enter(self, task: Task) -> None:
-        """Note whose step comes."""
-        self._call_log.enter(task)
-        self._note(task.note)
-        self._slice.enter(task)
+    def _unload(self, instance: Instance) -> None:
+        self._admission.unload(instance)
 
     def _end_slice(self, task: Task, coroutine: object) -> None:
+        # A turn may be 32 calls that all compute: no answer waits for more than one slice.
+        self._flush()
         task.cpu_s += self._watch.spent_s()
         if task.cpu_s > task.max_cpu_s:
             task.exceed(coroutine)
@@ -295,7 +301,7 @@ class Engine:
     def _go_on(self, place: Place | None, values: tuple[Any, ...]) -> None:
         # None: its deadline came first, and the results are nobody's.
         if place is not None:
-            self._enter(place.task)
+            self.enter(place.task)
             place.task.go_on(place.coroutine, values)
 
     def _run_due(self) -> None:
@@ -304,71 +310,10 @@ class Engine:
                 self._go_on(place, ())
             else:
                 self._operations.cancel(token)
-                self._enter(place.task)
+                self.enter(place.task)
                 place.task.expire(place.coroutine)
 
     def _flush(self) -> None:
         if self._answers:
             answers, self._answers = self._answers, []
             self._host.deliver(answers)
-
-    # Invocations and instances.
-
-    def _begin(self, invocation: Invocation, chunk: TakenChunk) -> None:
-        if invocation.deadline_unix_s <= time.time():
-            error = "the deadline passed while the invocation was queued; it was not run"
-            self.answer(chunk, Outcome(invocation.id, OutcomeKind.DEADLINE_EXCEEDED, error=error))
-            return
-        if parked_s := self.breaker.left_s(invocation.package_id):
-            error = f"the script keeps hitting its limits and is parked for another {parked_s:.1f} s"
-            self.answer(chunk, Outcome(invocation.id, OutcomeKind.UNAVAILABLE, error=error))
-            return
-        try:
-            instance = self._instances.get(invocation.package_id, invocation.host) or self._load(invocation, chunk)
-        except Exception as exc:  # noqa: BLE001 - an outcome is made of it; the worker serves other scripts too
-            error = f"the script's Lua state cannot be made: {exc}"
-            self.answer(chunk, Outcome(invocation.id, OutcomeKind.LOAD_ERROR, error=error))
-            return
-        if instance is None:
-            error = f"script package {invocation.package_id.hex()[:12]}… is not in Redis"
-            self.answer(chunk, Outcome(invocation.id, OutcomeKind.UNAVAILABLE, error=error))
-        elif instance.is_full:
-            instance.outside.append((invocation, chunk))
-        elif instance.is_ready:
-            if not invocation.is_idempotent:
-                chunk.begun.add(invocation.id)
-            make_task = AuthTask if invocation.host == AUTH_HOST else CallTask
-            task = make_task(invocation, chunk, instance, self)
-            self._enter(task)
-            task.begin()
-        elif instance.error:
-            self.answer(chunk, Outcome(invocation.id, OutcomeKind.LOAD_ERROR, error=instance.error))
-        else:
-            instance.waiting.append(lambda: self._begin(invocation, chunk))
-
-    def _load(self, invocation: Invocation, chunk: TakenChunk) -> Instance | None:
-        package = chunk.packages.get(invocation.package_id)
-        if package is None:
-            return None
-        instance = self._instances.add(invocation.package_id, package, invocation.host)
-        try:
-            instance.life.load()
-        except ScriptError as exc:
-            instance.end_loading(str(exc))
-            return instance
-        task = LifeTask(instance.life.init(), instance, self, instance.end_loading)
-        self._enter(task)
-        task.begin()
-        return instance
-
-    def _unload(self, instance: Instance) -> None:
-        """Run script_deinit; the instance lives as long as that takes."""
-        name = instance.package.name
-
-        def ended(problem: str) -> None:
-            if problem:
-                _log.error("%s: script_deinit() failed: %s", name, problem)
-
-        task = LifeTask(instance.life.deinit(), instance, self, ended)
-        self._enter(task)
-        task.begin()

@@ -20,10 +20,9 @@ from workers.lua.script_source import source_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dispatcher.protocol.invocation import Invocation, ScriptPackage
+    from dispatcher.protocol.invocation import ScriptPackage
     from workers.lua.runtime import Native
     from workers.lua.time_slice import TimeSlice
-    from workers.work import TakenChunk
 
 #: A script that did not load is tried again after this; its callers are told the old error meanwhile.
 RETRY_FAILED_S: Final = 1.0
@@ -57,8 +56,8 @@ class Instance:
         self.call_count = 0
         #: Called once it is ready or has failed.
         self.waiting: list[Callable[[], None]] = []
-        #: Invocations that wait until fewer are inside it.
-        self.outside: deque[tuple[Invocation, TakenChunk]] = deque()
+        #: Tokens of calls that are parked until fewer are inside it; those whose deadline came first are gone.
+        self.outside: deque[int] = deque()
 
     def end_loading(self, error: str) -> None:
         """Note that it is loaded, or why not, and let those go on who wait."""
@@ -77,7 +76,7 @@ class Instance:
     @property
     def is_idle(self) -> bool:
         """May it be unloaded: is nobody inside it and nobody waiting for it?"""
-        return self.call_count == 0 and not self.waiting and (self.is_ready or bool(self.error))
+        return self.call_count == 0 and not self.waiting and not self.outside and (self.is_ready or bool(self.error))
 
 
 class InstanceCache:

@@ -1,7 +1,8 @@
-"""What an engine could run now, and in which order: answers of operations, new calls, calls that gave way.
+"""What an engine could run now, and in which order.
 
-The engine's own, used on its thread only. The order is fair: of each kind a few per turn, and of those that compute for
-long one slice per turn, so that neither a flood of new calls nor a few busy ones keep the others waiting.
+The engine's own, used on its thread only. The order is fair: of each kind (answers of operations, calls that waited
+outside a full script, new calls) a few per turn, and of those that compute for long one slice per turn, so that neither
+a flood of new calls nor a few busy ones keep the others waiting.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dispatcher.protocol.invocation import Invocation
+    from workers.instances import Instance
     from workers.tasks import Task
     from workers.work import TakenChunk
 
@@ -37,16 +39,17 @@ class Interrupted(NamedTuple):
 
 
 class Ready:
-    """Three queues."""
+    """Four queues."""
 
     def __init__(self) -> None:
         self._finished: deque[Finished] = deque()
+        self._roomy: deque[Instance] = deque()
         self._fresh: deque[tuple[Invocation, TakenChunk]] = deque()
         self._interrupted: deque[Interrupted] = deque()
 
     def __bool__(self) -> bool:
         """Is there anything to run?"""
-        return bool(self._finished or self._fresh or self._interrupted)
+        return bool(self._finished or self._roomy or self._fresh or self._interrupted)
 
     def add_finished(self, finished: Finished) -> None:
         """Add results that a parked call waits for."""
@@ -56,9 +59,9 @@ class Ready:
         """Add the invocations of a chunk."""
         self._fresh.extend([(invocation, chunk) for invocation in chunk.invocations])
 
-    def add_next(self, invocation: Invocation, chunk: TakenChunk) -> None:
-        """Add an invocation that has waited outside a full instance; it goes before those that came later."""
-        self._fresh.appendleft((invocation, chunk))
+    def add_roomy(self, instance: Instance) -> None:
+        """Add an instance that has room for one more of those who wait outside it."""
+        self._roomy.append(instance)
 
     def add_interrupted(self, task: Task, coroutine: object) -> None:
         """Add a call whose time slice is over."""
@@ -67,6 +70,10 @@ class Ready:
     def take_finished(self) -> Iterator[Finished]:
         """Take this turn's results."""
         return _take(self._finished)
+
+    def take_roomy(self) -> Iterator[Instance]:
+        """Take this turn's instances with room."""
+        return _take(self._roomy)
 
     def take_fresh(self) -> Iterator[tuple[Invocation, TakenChunk]]:
         """Take this turn's new invocations."""

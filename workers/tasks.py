@@ -126,6 +126,8 @@ class CallTask:
 
     def begin(self) -> None:
         """Call the function."""
+        if not self.invocation.is_idempotent:
+            self._chunk.begun.add(self.invocation.id)
         self._started_unix_s = time.time()
         self.instance.call_count += 1
         self.start()
@@ -138,8 +140,20 @@ class CallTask:
         """Resume the coroutine with the operation's results."""
         self.after(self.instance.state.resume(coroutine, values))
 
+    def refuse(self, kind: OutcomeKind, error: str) -> None:
+        """Answer a call that has not begun."""
+        self.scheduler.answer(self._chunk, Outcome(self.invocation.id, kind, error=error))
+
     def expire(self, coroutine: object) -> None:
         """Answer in time; what the operation still brings is thrown away."""
+        if self._started_unix_s:
+            self.expire_inside(coroutine)
+        else:
+            error = "the deadline passed while other calls were inside the script; it was not run"
+            self.refuse(OutcomeKind.DEADLINE_EXCEEDED, error)
+
+    def expire_inside(self, coroutine: object) -> None:
+        """End a call that has begun."""
         self.instance.state.cancel(coroutine)
         self.end(OutcomeKind.DEADLINE_EXCEEDED, "the deadline passed while the script waited")
 

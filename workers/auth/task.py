@@ -74,12 +74,12 @@ class AuthTask(CallTask):
         else:
             self.after(self.instance.state.call_export(b"auth_resume", (coroutine, *values)))
 
-    def expire(self, coroutine: object) -> None:
-        """Answer in time."""
+    def expire_inside(self, coroutine: object) -> None:
+        """End a call that has begun."""
         if coroutine is None:
             self.end(OutcomeKind.DEADLINE_EXCEEDED, "the deadline passed while the password was checked")
         else:
-            super().expire(coroutine)
+            super().expire_inside(coroutine)
 
     def done(self, step: Step) -> None:
         """Judge what the function returned."""
