@@ -43,6 +43,7 @@ class Watch:
         self._pause_s = slice_s / 2
         self._give_up = give_up
         self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._clock = 0
         #: The step seen last, and the processor time of the engine's thread when it was first seen.
         self._number = -1
@@ -52,11 +53,13 @@ class Watch:
     def start(self) -> None:
         """Watch the calling thread from here on."""
         self._clock = time.pthread_getcpuclockid(threading.get_ident())
-        threading.Thread(target=self._run, name="watch", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Watch no longer; called by the watched thread."""
         self._end.set()
+        # Its look at our clock fails once we have ended. It cannot be waiting for us: nothing is inside Lua now.
+        self._thread.join()
 
     def spent_s(self) -> float:
         """Processor time that the running step has used since it was first seen, and what it may have used before."""
