@@ -8,12 +8,16 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workers.tasks import Task
+
+
+#: Times of tasks that are gone, beyond as many as there are parked tasks, after which all of them are thrown out.
+MAX_STALE_COUNT: Final = 1000
 
 
 class Place(NamedTuple):
@@ -32,13 +36,17 @@ class ParkingLot:
         #: (seconds since the epoch, token, is it a sleeper's end?)
         self._times: list[tuple[float, int, bool]] = []
 
-    def __len__(self) -> int:
-        return len(self._places)
+    def __repr__(self) -> str:
+        return f"<ParkingLot: {len(self._places)} parked, {len(self._times)} times>"
 
     def enter(self, task: Task, coroutine: object) -> int:
         """Park a task until its operation's results arrive or its deadline passes; returns the token."""
         token = next(self._tokens)
         self._places[token] = Place(task, coroutine)
+        # A call that waits often leaves a time behind at each wait, and its deadline may be a day away.
+        if len(self._times) > 2 * len(self._places) + MAX_STALE_COUNT:
+            self._times = [entry for entry in self._times if entry[1] in self._places]
+            heapq.heapify(self._times)
         heapq.heappush(self._times, (task.deadline_unix_s, token, False))
         return token
 
