@@ -189,6 +189,10 @@ local function step(co, ok, mark, ...)
       return DONE, select("#", mark, ...), mark, ...
    end
    if rawequal(mark, PARK) then
+      -- Interrupted within a coroutine of the script's (coroutines.lua).
+      if rawequal((...), SLICE) then
+         return interrupted(co)
+      end
       return PARKED, co, ...
    end
    -- Only C code yields here: coroutine.yield itself raises (coroutines.lua).
@@ -230,6 +234,10 @@ end
 function host.cancel(co)
    if status(co) == "suspended" then
       close_early(co)
+      -- One that was begun while closing is not to be taken for another call's.
+      if pending.record then
+         host.abort_passthrough()
+      end
    end
    end_call(co)
 end

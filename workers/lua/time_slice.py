@@ -161,6 +161,9 @@ class _Library:
         if not self._slice.is_over:
             if is_interrupted:
                 self._restore(state)
+            else:
+                # Asked for in a step that ended first, and another was interrupted since: at leisure from here on.
+                self.arm(state)
         elif not self._lua.lua_isyieldable(state) or self._is_in_our_code(state, debug):
             self._lua.lua_sethook(state, self._pointer, _MASK_COUNT, RETRY_EVERY)
         else:

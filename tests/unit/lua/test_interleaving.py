@@ -125,6 +125,22 @@ def test_a_cancelled_call_closes_its_variables():
     assert [b"closed"] == logged
 
 
+def test_passthrough_event_that_a_cancelled_call_leaves_behind_is_not_charged_to_the_next_one():
+    logged = []
+    script = b"""
+    function leak()
+       local _ <close> = setmetatable({}, { __close = function() dovecot.event():passthrough_event() end })
+       dovecot.wait()
+    end
+    function f() return dovecot.wait("waited") end"""
+    state = make_state(script, log=lambda _level, text: logged.append(text))
+    parked = state.start(b"leak", [])
+    state.cancel(parked[1])
+    assert [b"Passthrough event leaked by Lua script at @t.lua:3"] == logged
+    assert StepKind.PARKED == state.start(b"f", [])[0]
+    assert 1 == len(logged)
+
+
 CROWD_SCRIPT = b"""
 -- Globals are everybody's, locals one's own. What a call reads from a global it read in one go with writing it.
 started, ended, log = 0, 0, {}

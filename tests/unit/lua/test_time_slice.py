@@ -52,6 +52,7 @@ function passthrough(n)
    count(n)
    event:log_info("late")
 end
+function passthrough_in_coroutine(n) return coroutine.wrap(passthrough)(n) end
 function depth_left() local co = coroutine.wrap(function() return count(10) end) return co() end
 """
 # `<close>` is new in 5.4.
@@ -144,10 +145,11 @@ def test_another_call_runs_while_one_is_interrupted(asking):
     assert (StepKind.DONE, 1, COUNT) == step
 
 
-def test_passthrough_event_of_an_interrupted_call_is_not_taken_for_a_leak():
+@pytest.mark.parametrize("function", ["passthrough", "passthrough_in_coroutine"])
+def test_passthrough_event_of_an_interrupted_call_is_not_taken_for_a_leak(function):
     logged = []
     with Asking("5.4", log=lambda _level, text: logged.append(text)) as asking:
-        step = asking.start("passthrough", COUNT)
+        step = asking.start(function, COUNT)
         assert StepKind.PARKED == step[0]
         asking.to_end("quick")
         while step[0] == StepKind.PARKED:
