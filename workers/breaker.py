@@ -7,6 +7,7 @@ parked for twice as long if it goes on as before.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -58,6 +59,8 @@ class Breaker:
         #: Package id -> what is known of it; an entry outlives its pause, for the length of the next one.
         self._parked: dict[bytes, Parked] = {}
         self._unshared: set[bytes] = set()
+        #: For changes of these two: without it what the engine parks could be overwritten with what Redis knew before.
+        self._lock = threading.Lock()
 
     def left_s(self, package_id: bytes) -> float:
         """Return the seconds until a script is let in; 0 for one that is not parked."""
@@ -73,6 +76,8 @@ class Breaker:
             return
         now_s = time.monotonic()
         if record is None or now_s - record.first_s > WINDOW_S:
+            # Scripts that are changed leave versions behind, which never come back.
+            self._records = {key: old for key, old in self._records.items() if now_s - old.first_s <= WINDOW_S}
             record = self._records[package_id] = _Record(now_s)
         record.hit_count += 1
         # Half of them: a few calls that somebody made to fail must not shut the script for all others.
@@ -85,11 +90,12 @@ class Breaker:
             self._park(package_id, package.name, self._pause_s * STUCK_SHARE)
 
     def _park(self, package_id: bytes, name: str, first_pause_s: float) -> None:
-        before = self._parked.get(package_id)
-        pause_s = min(before.pause_s * 2, MAX_PAUSE_S) if before else first_pause_s
         self._records.pop(package_id, None)
-        self._parked[package_id] = Parked(time.time() + pause_s, pause_s, name)
-        self._unshared.add(package_id)
+        with self._lock:
+            before = self._parked.get(package_id)
+            pause_s = min(before.pause_s * 2, MAX_PAUSE_S) if before else first_pause_s
+            self._parked[package_id] = Parked(time.time() + pause_s, pause_s, name)
+            self._unshared.add(package_id)
 
     def share(self, redis: Redis) -> None:
         """Tell the other workers what was parked here, and learn from them. Redis: HSET per news, EXPIRE, HGETALL.
@@ -97,16 +103,20 @@ class Breaker:
         Raises:
             redis errors: call it again.
         """
-        unshared = list(self._unshared)
+        with self._lock:
+            news = {package_id: self._parked[package_id] for package_id in self._unshared}
         with redis.pipeline(transaction=False) as pipeline:
-            for package_id in unshared:
-                pipeline.hset(keys.PARKED_SCRIPTS, package_id.hex(), self._parked[package_id].to_text())
-            if unshared:
+            for package_id, parked in news.items():
+                pipeline.hset(keys.PARKED_SCRIPTS, package_id.hex(), parked.to_text())
+            if news:
                 pipeline.expire(keys.PARKED_SCRIPTS, int(FORGET_S))
             pipeline.hgetall(keys.PARKED_SCRIPTS)
             *_, found = pipeline.execute()
-        self._unshared.difference_update(unshared)
-        self._learn(found)
+        with self._lock:
+            # One that was parked again meanwhile is news still.
+            told = {package_id for package_id, parked in news.items() if self._parked[package_id] is parked}
+            self._unshared -= told
+            self._learn(found)
 
     def _learn(self, found: dict[bytes, bytes]) -> None:
         for package_id, parked in parked_from_hash(found).items():
@@ -115,5 +125,5 @@ class Breaker:
                 self._parked[package_id] = parked
         now_unix_s = time.time()
         for package_id, parked in list(self._parked.items()):
-            if parked.until_unix_s + FORGET_S < now_unix_s:
+            if parked.until_unix_s + FORGET_S < now_unix_s and package_id not in self._unshared:
                 del self._parked[package_id]
