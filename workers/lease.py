@@ -94,6 +94,11 @@ def claim(redis: Redis, worker_name: str) -> bool:
     return bool(redis.eval(lease_script(), 1, keys.worker_lease(worker_name), "claim", CLAIM_KEPT_S * 1000))
 
 
+def is_claimed(redis: Redis, worker_name: str) -> bool:
+    """Has somebody claimed it? Redis: GET."""
+    return bool(redis.get(keys.worker_lease(worker_name)) == b"claimed")
+
+
 @cache
 def lease_script() -> str:
     """Return the script behind `renew` and `claim`."""

@@ -220,14 +220,22 @@ class Pool:
         return backoff_s
 
     def _claim_abandoned(self) -> None:
-        """Find workers of other machines whose lease has run out: their whole machine may be gone."""
+        """Find workers whose lease has run out: their whole machine may be gone, or a child of ours stands still."""
         if time.monotonic() - self._looked_s < self._look_every_s:
             return
         self._looked_s = time.monotonic()
+        children = {child.name: child for child in self._children.values()}
         try:
             for name in self._recovery.claim_abandoned():
-                _log.error("worker %s has not been heard of for too long; its calls run here", name)
-                self._lost[name] = None
+                # That of a child is given back when it is buried, with what is known of it.
+                if name not in children:
+                    _log.error("worker %s has not been heard of for too long; its calls run here", name)
+                    self._lost[name] = None
+            for name, child in children.items():
+                if self._recovery.is_claimed(name):
+                    # Stopped, or held up by something that no thread of its own can end.
+                    _log.error("worker %s has lost its lease and is killed", name)
+                    child.process.kill()
         except REDIS_ERRORS as exc:
             _log.debug("cannot look for lost workers: %s", type(exc).__name__)
 

@@ -16,12 +16,12 @@ from dispatcher.protocol.outcome import Outcome, OutcomeKind
 from dispatcher.protocol.reply import OUTCOMES_FIELD, STREAM_EXPIRES_S
 from dispatcher.protocol.rq_job import enqueue, suspect_id
 from workers.intermediate import IntermediateList
-from workers.lease import claim
+from workers.lease import claim, is_claimed
 from workers.opened import is_done, note_done
 from workers.rq_worker import WORKER_NAME_PREFIX, release_execution
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from redis import Redis
     from redis.client import Pipeline
@@ -75,21 +75,24 @@ class Recovery:
             self._send_again(pipeline, identifier, chunk.reply_key, again, chunk.attempt)
             pipeline.execute()
 
-    def claim_abandoned(self) -> list[str]:
-        """Take over workers of this queue whose lease has run out; returns their names, for `recover`.
+    def claim_abandoned(self) -> Iterator[str]:
+        """Take over workers of this queue whose lease has run out, one by one; yields their names, for `recover`.
+
+        A name must be noted before the next one is asked for: nobody else can claim it any more.
 
         Redis: SMEMBERS of the queue's workers, an EXISTS each, and a script for each that is lost. Raises redis errors.
         """
         members: Any = self._redis.smembers(keys.rq_queue_workers(self._queue))
         prefix = keys.rq_worker("")
-        names = [key.decode("utf-8", "replace").removeprefix(prefix) for key in members]
-        return [
-            name
-            for name in names
-            if name.startswith(WORKER_NAME_PREFIX)
-            and not self._redis.exists(keys.worker_lease(name))
-            and claim(self._redis, name)
-        ]
+        for key in members:
+            name = key.decode("utf-8", "replace").removeprefix(prefix)
+            is_ours = name.startswith(WORKER_NAME_PREFIX)
+            if is_ours and not self._redis.exists(keys.worker_lease(name)) and claim(self._redis, name):
+                yield name
+
+    def is_claimed(self, worker_name: str) -> bool:
+        """Has a worker's lease been claimed, here or on another machine? Redis: GET. Raises redis errors."""
+        return is_claimed(self._redis, worker_name)
 
     def recover(self, worker_name: str, suspect: Suspect | None) -> int:
         """Return everything that a dead worker had begun, and sign it off; returns the number of chunks.

@@ -47,6 +47,12 @@ def count(path):
     return len(path.read_text()) if path.exists() else 0
 
 
+def has_ended(pid):
+    """Is a process gone, or dead and not yet reaped?"""
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
 @pytest.fixture
 def brief(own):
     return replace(own, pool=replace(own.pool, lease_s=LEASE_S, grace_s=20.0))
@@ -101,23 +107,37 @@ def test_call_of_a_machine_that_vanished_runs_on_another(brief, tmp_path):
             assert [2] == call.result(timeout=30).values
 
 
-def test_worker_that_was_stopped_for_longer_than_its_lease_ends_and_its_late_outcome_is_dropped(brief, tmp_path):
+def test_machine_that_slept_for_longer_than_its_lease_has_its_late_outcome_dropped(brief, tmp_path):
     started, go_on = tmp_path / "started", tmp_path / "go on"
-    with LocalPool(brief) as stopped, Dispatcher(brief) as dispatcher:
+    with LocalPool(brief) as asleep, Dispatcher(brief) as dispatcher:
         call = dispatcher.submit(SCRIPT, "hold", [str(started), str(go_on)], deadline_s=60, idempotent=True)
         wait_until(started.exists)
-        (worker,) = children_of(stopped.pid)
+        (worker,) = children_of(asleep.pid)
+        os.kill(asleep.pid, signal.SIGSTOP)
         os.kill(worker, signal.SIGSTOP)
         try:
             with LocalPool(brief):
                 # The second run, by the other pool, is the one that counts.
                 assert [2] == call.result(timeout=30).values
                 go_on.touch()
+                # The worker before its supervisor, which would end it.
                 os.kill(worker, signal.SIGCONT)
-                wait_until(lambda: worker not in children_of(stopped.pid))
+                wait_until(lambda: has_ended(worker))
         finally:
-            if worker in children_of(stopped.pid):
-                os.kill(worker, signal.SIGCONT)
+            os.kill(asleep.pid, signal.SIGCONT)
+
+
+def test_worker_that_stands_still_is_replaced_and_its_calls_run_again(brief, tmp_path):
+    started = tmp_path / "started"
+    with LocalPool(brief) as pool, Dispatcher(brief) as dispatcher:
+        call = dispatcher.submit(
+            SCRIPT, "hold", [str(started), str(tmp_path / "never")], deadline_s=60, idempotent=True
+        )
+        wait_until(started.exists)
+        (worker,) = children_of(pool.pid)
+        os.kill(worker, signal.SIGSTOP)
+        assert [2] == call.result(timeout=30).values
+        assert worker not in children_of(pool.pid)
 
 
 def test_lease_is_renewed_while_a_long_call_runs_and_while_it_is_drained(brief, tmp_path):
