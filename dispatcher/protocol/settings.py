@@ -110,7 +110,7 @@ class EngineSettings(Section, frozen=True):
     #: Processor time of one call, its waits not counted; past it the call ends as `cpu_limit`.
     max_cpu_s: Seconds = 1.0
     #: Operations that scripts wait for (HTTP requests, …) that run at once; more of them wait for their turn.
-    max_operations: Annotated[int, Meta(ge=1, le=10_000)] = 256
+    max_operations: Annotated[int, Meta(ge=1, le=10_000)] = 512
     #: A script that hits a limit so often within ten seconds is parked; 0: never.
     max_limit_hits: Annotated[int, Meta(ge=0, le=10_000)] = 5
     #: First pause of a parked script; it doubles up to a minute.
