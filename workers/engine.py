@@ -145,9 +145,9 @@ class Engine:
         """Let `run` return soon; what it has not answered by then it does not run any more."""
         self._inbox.put(_Stop())
 
-    def abandon(self) -> bool:
-        """Give up a `run` that a script holds up: what it has not answered will not be run. From any thread."""
-        return self._slice.abandon()
+    def abandon(self) -> None:
+        """Give up a `run` that lasts, held up by a script or not: nothing begins any more. From any thread."""
+        self._slice.abandon()
 
     def run(self) -> None:
         """Run until `stop`; then unload all scripts."""

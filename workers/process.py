@@ -203,7 +203,7 @@ class WorkerProcess:
             is_empty = self._wait_for_calls()
             self._engine.stop()
             self._threads[0].join(timeout=None if is_empty else ENGINE_END_S)
-            # An engine that is inside a script still: its calls are given back below, it must not go on with them.
+            # An engine that runs still: its calls are given back below, and one that is to run once must not begin now.
             self._engine.abandon()
         else:
             # Its successor is to know what it did.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,9 +60,11 @@ class TimeSlice:
         self._is_abandoned = False
 
     def enter(self, task: object) -> None:
-        """Note whose step begins."""
+        """Note whose step begins. After `abandon` none does."""
         self.task = task
         self.number += 1
+        if self._is_abandoned:
+            _never_return()
 
     def rest(self) -> None:
         """Note that nothing runs."""
@@ -76,7 +78,7 @@ class TimeSlice:
             self._is_over = False
             if not self._is_abandoned:
                 return
-        threading.Event().wait()
+        _never_return()
 
     def ask(self, number: int) -> None:
         """Have step `number` give way as soon as Lua can, if it still runs."""
@@ -88,14 +90,19 @@ class TimeSlice:
             library.interrupt(int(address.rpartition(b"0x")[2], 16))
 
     def abandon(self, number: int | None = None) -> bool:
-        """Give up the engine's thread if it is inside Lua (in step `number`): it will never leave it.
+        """Give up the engine's thread: it never leaves Lua, or never begins another step.
+
+        Args:
+            number: only if it is inside Lua in this step; None: wherever it is.
 
         Returns:
             False: it is not there any more, and goes on.
         """
         with self._lock:
-            self._is_abandoned = self.is_inside and number in (None, self.number)
-            return self._is_abandoned
+            if number is not None and not (self.is_inside and number == self.number):
+                return False
+            self._is_abandoned = True
+            return True
 
     def natives(self, module: object, version: str) -> dict[str, Callable[..., object]]:
         """Return what the Lua side tells and asks: `running(address)`, `was_preempted()`, `arm(address)`.
@@ -182,6 +189,11 @@ class _Library:
     def _is_in_our_code(self, state: int, debug: int) -> bool:
         self._lua.lua_getinfo(state, b"S", debug)
         return ctypes.c_char_p.from_address(debug + _SOURCE_OFFSET).value == _OUR_SOURCE
+
+
+def _never_return() -> NoReturn:
+    while True:
+        threading.Event().wait()
 
 
 @cache

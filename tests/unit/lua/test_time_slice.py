@@ -186,8 +186,10 @@ def test_asking_a_step_that_is_over_does_nothing(asking):
     assert (StepKind.DONE, 1, b"quick") == asking.state.start(b"quick", [])
 
 
-def test_thread_that_is_outside_lua_is_not_abandoned(asking):
-    assert not asking.slice.abandon()
+def test_step_that_is_over_is_not_abandoned(asking):
+    asking.to_end("quick")
+    assert not asking.slice.abandon(asking.slice.number)
+    assert (StepKind.DONE, 1, b"quick") == asking.to_end("quick")[0]
 
 
 def test_address_of_a_coroutine_cannot_be_forged_on_lua_53():

@@ -110,3 +110,12 @@ def test_thousand_sleepers_do_not_hold_up_a_call(run):
     sleepers = run.give(*[(SCRIPT, "nap", [LATE, ""], LATE)] * 1000)
     assert [b"pong"] == run.call(SCRIPT, "ping", deadline_s=5).values
     assert not run.outcomes.keys() & set(sleepers)
+
+
+def test_engine_that_was_abandoned_between_two_calls_begins_none_any_more(run):
+    run.call(SCRIPT, "ping")
+    run.engine.abandon()
+    (number,) = run.give((SCRIPT, "ping", [], LATE))
+    with pytest.raises(AssertionError):
+        run.outcome(number, limit_s=0.2)
+    run.is_stuck.set()
