@@ -140,6 +140,18 @@ def test_worker_that_stands_still_is_replaced_and_its_calls_run_again(brief, tmp
         assert worker not in children_of(pool.pid)
 
 
+def test_worker_that_is_held_up_while_it_unloads_a_script_is_replaced(brief):
+    # Nothing in Python or Lua can interrupt it: every thread of the process stands still.
+    endless = Script.from_stream(
+        "endless", b"kept = setmetatable({}, { __gc = function() while true do end end }) function f() end"
+    )
+    one = replace(brief, engine=replace(brief.engine, max_instances=1))
+    with LocalPool(one), Dispatcher(one) as dispatcher:
+        assert OutcomeKind.OK is dispatcher.call(endless, "f", deadline_s=20).kind
+        dispatcher.call(SCRIPT, "ping", deadline_s=0.5)
+        assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=30, idempotent=True).values
+
+
 def test_lease_is_renewed_while_a_long_call_runs_and_while_it_is_drained(brief, tmp_path):
     started = tmp_path / "started"
     with LocalPool(brief) as draining, LocalPool(brief), Dispatcher(brief) as dispatcher:
