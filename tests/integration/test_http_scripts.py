@@ -58,6 +58,19 @@ def test_script_asks_and_sees_the_answer(dispatcher, server, lua):
     ] == lines(server.asked[0])
 
 
+def test_ten_thousand_headers_of_a_script_go_out_in_their_order(dispatcher, server):
+    source = """
+    local client = dovecot.http.client({})
+    function f(url, count)
+       local request = client:request({ url = url })
+       for number = 1, count do request:add_header("X-" .. number, "v") end
+       return request:submit():status()
+    end"""
+    count = 10_000
+    assert [200] == values_of(dispatcher, source, f"{server.origin}/", count)
+    assert [b"X-%d: v" % number for number in range(1, count + 1)] == lines(server.asked[0])[-count:]
+
+
 def test_host_is_looked_up(dispatcher, server):
     assert 200 == values_of(dispatcher, GET, f"http://localhost:{server.port}/")[0]
     assert f"Host: localhost:{server.port}".encode() in lines(server.asked[0])

@@ -7,8 +7,9 @@
 local host = ...
 local await, check_string, native, new_request_event, wrong_count, wrong_range =
    host.await, host.check_string, host.native, host.new_request_event, host.wrong_count, host.wrong_range
-local concat, error, find, format, gsub, ipairs, lower, next, remove, select, type =
-   table.concat, error, string.find, string.format, string.gsub, ipairs, string.lower, next, table.remove, select, type
+local concat, error, find, format, gsub, ipairs, lower, next, rawequal, remove, select, type =
+   table.concat, error, string.find, string.format, string.gsub, ipairs, string.lower, next, rawequal, table.remove,
+   select, type
 
 -- Status of a request that could not be handed to the worker.
 local ABORTED = 9000
@@ -45,6 +46,8 @@ function host.new_http_request(client, handle, method, target)
       host = target.host,
       port = target.port,
       headers = {},
+      -- Name in small letters -> the one in `headers`, so that the thousandth is added as fast as the first.
+      header_of = {},
       disabled = {},
    }
    request.event = new_request_event(client.event, request)
@@ -82,15 +85,6 @@ local function check_header(name, value)
    end
 end
 
-local function place_of(headers, name)
-   name = lower(name)
-   for place, header in ipairs(headers) do
-      if lower(header.name) == name then
-         return place
-      end
-   end
-end
-
 -- add_header(name, value): adds a header, or gives one that was added before another value; its place and the first
 -- spelling of its name stay.
 function methods.add_header(...)
@@ -101,15 +95,16 @@ function methods.add_header(...)
    value = check_string(value, 3)
    check_open(request)
    check_header(name, value)
-   local headers = request.headers
-   local place = place_of(headers, name)
-   if place then
-      headers[place].value = value
+   local key = lower(name)
+   local header = request.header_of[key]
+   if header then
+      header.value = value
    else
-      headers[#headers + 1] = { name = name, value = value }
+      header = { name = name, value = value }
+      request.headers[#request.headers + 1], request.header_of[key] = header, header
    end
-   if IMPLICIT[lower(name)] then
-      request.disabled[lower(name)] = true
+   if IMPLICIT[key] then
+      request.disabled[key] = true
    end
 end
 
@@ -120,9 +115,16 @@ function methods.remove_header(...)
    local request = record_at(self, 1)
    name = check_string(name, 2)
    check_open(request)
-   local place = place_of(request.headers, name)
-   if place then
-      remove(request.headers, place)
+   local key = lower(name)
+   local header = request.header_of[key]
+   if header then
+      request.header_of[key] = nil
+      for place, other in ipairs(request.headers) do
+         if rawequal(other, header) then
+            remove(request.headers, place)
+            return
+         end
+      end
    end
 end
 

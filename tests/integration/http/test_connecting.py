@@ -288,3 +288,13 @@ def test_redirect_to_a_refused_address_is_not_followed(server, other_server, mak
     client = make_client(Network(check_address=check), request_max_redirects=1)
     assert 9003 == client.submit(request(server.origin + "/")).status
     assert 0 == other_server.connection_count
+
+
+def test_redirect_to_a_name_that_leads_to_a_refused_address_is_not_followed(server, other_server, make_client):
+    location = f"http://inside.test:{other_server.port}/"
+    server.on("/", f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
+    names = Names("127.0.0.2")
+    client = make_client(Network(resolve=names, check_address=refuse("127.0.0.2")), request_max_redirects=1)
+    assert 9003 == client.submit(request(server.origin + "/")).status
+    assert ["inside.test"] == [host for host, _ in names.asked]
+    assert 0 == other_server.connection_count
