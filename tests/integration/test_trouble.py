@@ -195,6 +195,20 @@ def test_redis_that_restarts_empty_is_waited_for(tmp_path):
         first.start()
 
 
+def test_worker_that_is_full_leaves_the_next_chunk_in_the_queue(own, tmp_path):
+    started, go_on = tmp_path / "started", tmp_path / "go on"
+    full = replace(own, engine=replace(own.engine, max_in_flight=1))
+    with LocalPool(full), Dispatcher(full) as dispatcher, connect_sync(full.redis) as redis:
+        inside = dispatcher.submit(SCRIPT, "wait_for", [str(started), str(go_on)], deadline_s=30)
+        wait_until(started.exists)
+        outside = dispatcher.submit(SCRIPT, "ping", [], deadline_s=30)
+        wait_until(lambda: redis.llen(keys.rq_queue(full.dispatch.queue)) == 1)
+        assert not outside.done()
+        go_on.touch()
+        assert [b"done"] == inside.result(timeout=20).values
+        assert [b"pong"] == outside.result(timeout=20).values
+
+
 def test_sigterm_lets_running_calls_finish_and_gives_the_rest_back(own, tmp_path):
     started, go_on = tmp_path / "started", tmp_path / "go on"
     with LocalPool(own) as pool, Dispatcher(own) as dispatcher:

@@ -106,6 +106,15 @@ def test_answer_does_not_wait_for_calls_of_its_turn_that_compute(run, tmp_path):
     assert 1 >= begun_at_delivery[0]
 
 
+@pytest.mark.parametrize("source", [SOURCE, b"function ping() return 'pong' end"], ids=["own script", "another script"])
+def test_call_runs_beside_those_that_compute_without_end(source):
+    with EngineRun(max_cpu_s=60.0) as run:
+        spinning = run.give(*[(SCRIPT, "spin", [], LATE)] * 4)
+        for _ in range(5):
+            assert [b"pong"] == run.call(package_of(source), "ping", deadline_s=LATE).values
+        assert not run.outcomes.keys() & set(spinning)
+
+
 def test_thousand_sleepers_do_not_hold_up_a_call(run):
     sleepers = run.give(*[(SCRIPT, "nap", [LATE, ""], LATE)] * 1000)
     assert [b"pong"] == run.call(SCRIPT, "ping", deadline_s=5).values
