@@ -17,6 +17,7 @@ from workers.auth.log_prefix import log_prefix
 from workers.auth.passdb import PassdbLookup, PasswordVerify
 from workers.auth.password_check import RETURNED_PASSWORD, Check, check_returned
 from workers.auth.userdb import UserdbLookup
+from workers.lua.runtime import StepKind
 from workers.lua.script_life import call_failure, no_function
 from workers.tasks import CallTask
 
@@ -117,7 +118,10 @@ class AuthTask(CallTask):
     def _expand(self, user: bytes, template: bytes) -> tuple[bool, bytes]:
         """Expand a template that stands in a field; by then the user may have been renamed."""
         request = {**self._call.request, b"user": user}
-        _, is_expanded, text = self.instance.state.call_export(b"auth_expand", (request, template))
+        step = self.instance.state.call_export(b"auth_expand", (request, template))
+        if step[0] != StepKind.DONE:
+            return False, step[1]
+        _, is_expanded, text = step
         return is_expanded, text
 
     def _begin(self, entry: EntryPoint) -> None:

@@ -11,7 +11,7 @@ from dispatcher.protocol.outcome import Outcome
 from dispatcher.protocol.settings import EngineSettings, LogSettings, LuaSettings, Settings
 from tests.waiting import wait_until
 from workers.engine import Engine, EngineHost
-from workers.operations.catalog import standard_catalog
+from workers.operations.catalog import Catalog, standard_catalog
 from workers.script_log import ScriptLog
 from workers.work import Answer, TakenChunk
 
@@ -25,7 +25,8 @@ def package_of(source: bytes, **changes: Any) -> ScriptPackage:
 class EngineRun:
     """Calls functions of scripts; the outcomes are in `outcomes`, by the number of the call."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, catalog: Catalog | None = None, host: str = "", **settings: Any) -> None:
+        self._host = host
         self.outcomes: dict[int, Outcome] = {}
         #: Is called at each delivery, on the engine's thread.
         self.on_delivery: Callable[[], object] = lambda: None
@@ -35,7 +36,7 @@ class EngineRun:
             EngineSettings(**settings),
             LuaSettings(),
             ScriptLog(LogSettings(level="error")),
-            standard_catalog(Settings()),
+            catalog or standard_catalog(Settings()),
             EngineHost(self._deliver, lambda _note: None, self.is_stuck.set),
         )
         self._thread = threading.Thread(target=self.engine.run, daemon=True)
@@ -63,7 +64,8 @@ class EngineRun:
     def _invocation(self, package: ScriptPackage, function: str, args: list[Any], deadline_unix_s: float) -> Invocation:
         values = normalise_arguments(args)
         number = next(self._numbers)
-        return Invocation(number, package.source, function, values, deadline_unix_s, time.time(), is_idempotent=True)
+        now_s = time.time()
+        return Invocation(number, package.source, function, values, deadline_unix_s, now_s, True, self._host)  # noqa: FBT003
 
     def outcome(self, number: int, limit_s: float = 10.0) -> Outcome:
         """Wait for the outcome of a call."""
