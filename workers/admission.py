@@ -16,6 +16,8 @@ from workers.lua.script_life import ScriptError
 from workers.tasks import CallTask, LifeTask, Scheduler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dispatcher.protocol.invocation import Invocation
     from workers.breaker import Breaker
     from workers.instances import Instance, InstanceCache
@@ -29,8 +31,8 @@ _log: Final = logging.getLogger("lualoft.engine")
 class Door(Scheduler, Protocol):
     """What an admission needs of the engine."""
 
-    def enter(self, task: Task) -> None:
-        """Note whose step comes."""
+    def step(self, task: Task, move: Callable[..., None], *args: object) -> None:
+        """Make a move of a task's, and note whose it is."""
 
 
 class Admission:
@@ -86,7 +88,7 @@ class Admission:
             if refusal:
                 task.refuse(*refusal)
                 continue
-            self._run(task)
+            self._engine.step(task, task.begin)
             return
 
     def unload(self, instance: Instance) -> None:
@@ -97,7 +99,8 @@ class Admission:
             if problem:
                 _log.error("%s: script_deinit() failed: %s", name, problem)
 
-        self._run(LifeTask(instance.life.deinit(), instance, self._engine, ended))
+        task = LifeTask(instance.life.deinit(), instance, self._engine, ended)
+        self._engine.step(task, task.begin)
 
     def _refusal(self, invocation: Invocation) -> tuple[OutcomeKind, str] | None:
         if invocation.deadline_unix_s <= time.time():
@@ -119,11 +122,7 @@ class Admission:
         if instance.is_full or instance.outside:
             instance.outside.append(self._parking.enter(task, None))
         else:
-            self._run(task)
-
-    def _run(self, task: CallTask | LifeTask) -> None:
-        self._engine.enter(task)
-        task.begin()
+            self._engine.step(task, task.begin)
 
     def _load(self, invocation: Invocation, chunk: TakenChunk) -> Instance | None:
         package = chunk.packages.get(invocation.package_id)
@@ -135,5 +134,6 @@ class Admission:
         except ScriptError as exc:
             instance.end_loading(str(exc))
             return instance
-        self._run(LifeTask(instance.life.init(), instance, self._engine, instance.end_loading))
+        task = LifeTask(instance.life.init(), instance, self._engine, instance.end_loading)
+        self._engine.step(task, task.begin)
         return instance

@@ -211,19 +211,23 @@ class Engine:
         # The slice may last; nobody else's answer waits for it.
         self._flush()
         task, coroutine = interrupted
-        self.enter(task)
         if task.deadline_unix_s <= time.time():
-            task.expire(coroutine)
+            self.step(task, task.expire, coroutine)
         else:
-            task.go_on(coroutine, ())
+            self.step(task, task.go_on, coroutine, ())
 
     # What tasks ask for.
 
-    def enter(self, task: Task) -> None:
-        """Note whose step comes."""
+    def step(self, task: Task, move: Callable[..., None], *args: object) -> None:
+        """Make a move of a task's, and note whose it is. A bug ends the call that met it, and not everybody's."""
         self._call_log.enter(task)
         self._note(task.note)
         self._slice.enter(task)
+        try:
+            move(*args)
+        except Exception as exc:  # noqa: BLE001 - an outcome is made of it
+            _log.error("a call of %s met a bug of lualoft's", task.instance.package.name, exc_info=exc)
+            task.break_off(type(exc).__name__)
 
     def park(self, task: Task, step: Step, state: LuaState) -> None:
         """Run the operation of a PARKED step and go on with the task afterwards."""
@@ -301,8 +305,7 @@ class Engine:
     def _go_on(self, place: Place | None, values: tuple[Any, ...]) -> None:
         # None: its deadline came first, and the results are nobody's.
         if place is not None:
-            self.enter(place.task)
-            place.task.go_on(place.coroutine, values)
+            self.step(place.task, place.task.go_on, place.coroutine, values)
 
     def _run_due(self) -> None:
         for token, place, is_wake in self._parking.take_due():
@@ -310,8 +313,7 @@ class Engine:
                 self._go_on(place, ())
             else:
                 self._operations.cancel(token)
-                self.enter(place.task)
-                place.task.expire(place.coroutine)
+                self.step(place.task, place.task.expire, place.coroutine)
 
     def _flush(self) -> None:
         if self._answers:

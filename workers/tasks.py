@@ -90,12 +90,16 @@ class Task(Protocol):
     def give_up(self) -> None:
         """End: it is stuck, and its worker ends with it. Called outside the engine's thread."""
 
+    def break_off(self, fault: str) -> None:
+        """End, unless it has ended: a bug of ours, of that name, came in between."""
+
 
 class CallTask:
     """One invocation inside a ready instance. A host's task (workers/auth) replaces its start and its end."""
 
     __slots__ = (
         "_chunk",
+        "_has_ended",
         "_started_unix_s",
         "cpu_s",
         "deadline_unix_s",
@@ -109,6 +113,7 @@ class CallTask:
 
     def __init__(self, invocation: Invocation, chunk: TakenChunk, instance: Instance, scheduler: Scheduler) -> None:
         self._chunk = chunk
+        self._has_ended = False
         self._started_unix_s = 0.0
         self.invocation = invocation
         self.instance = instance
@@ -167,6 +172,11 @@ class CallTask:
         error = f"the script did not give way after its {self.max_cpu_s:g} s of processor time; its worker was replaced"
         self.end(OutcomeKind.CPU_LIMIT, error)
 
+    def break_off(self, fault: str) -> None:
+        """Answer, unless that is done; the coroutine is left where it is."""
+        if not self._has_ended:
+            self.end(OutcomeKind.SCRIPT_ERROR, f"internal error: {fault}")
+
     def after(self, step: Step) -> None:
         """Act on what a step came to."""
         kind = step[0]
@@ -199,6 +209,7 @@ class CallTask:
 
     def end(self, kind: OutcomeKind, error: str, values: list[Any] | None = None) -> None:
         """Answer."""
+        self._has_ended = True
         self.instance.call_count -= 1
         self.scheduler.left(self.instance, kind)
         queue_ms = max(0.0, (self._started_unix_s - self.invocation.submitted_unix_s) * 1000)
@@ -265,6 +276,10 @@ class LifeTask:
     def give_up(self) -> None:
         """Give up; the generator is not closed, as it runs."""
         self._on_end(f"it did not give way after {LIFE_LIMIT_S:g} s of processor time")
+
+    def break_off(self, fault: str) -> None:
+        """Give up."""
+        self._on_end(f"internal error: {fault}")
 
     def _advance(self, move: Callable[[], Step]) -> None:
         try:

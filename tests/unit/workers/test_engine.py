@@ -4,6 +4,8 @@ import pytest
 
 from dispatcher.protocol.outcome import OutcomeKind
 from tests.unit.workers.engine_run import EngineRun, package_of
+from workers.operations.catalog import Catalog
+from workers.operations.operation import Blocking
 
 SOURCE = b"""
 local socket = require "socket"
@@ -116,6 +118,17 @@ def test_call_runs_beside_those_that_compute_without_end(source):
         for _ in range(5):
             assert [b"pong"] == run.call(package_of(source), "ping", deadline_s=LATE).values
         assert not run.outcomes.keys() & set(spinning)
+
+
+def test_bug_in_an_operation_ends_the_call_that_met_it_and_no_other():
+    # Lua can be given no such thing.
+    catalog = Catalog({b"dns_lookup": Blocking(lambda *_args: (object(),))})
+    looking = package_of(b"function look() return dovecot.dns_client():lookup('host') end")
+    with EngineRun(catalog) as run:
+        (waiting,) = run.give((SCRIPT, "nap", [0.2, "rested"], LATE))
+        outcome = run.call(looking, "look")
+        assert (OutcomeKind.SCRIPT_ERROR, "internal error: TypeError") == (outcome.kind, outcome.error)
+        assert [b"rested"] == run.outcome(waiting).values
 
 
 def test_thousand_sleepers_do_not_hold_up_a_call(run):
