@@ -31,7 +31,10 @@ OWN_SHARE: Final = 0.8
 #: Looks at the clock per lease.
 LOOK_COUNT: Final = 30
 
-#: Seconds for which a claimed lease stays marked: no worker is stopped for longer and then goes on.
+#: Seconds for which a claim holds at first: should who made it die before the work is given back, another one may.
+CLAIM_HOLDS_S: Final = 60
+
+#: Seconds for which it stays marked once that is done: no worker is stopped for longer and then goes on.
 CLAIM_KEPT_S: Final = 86_400
 
 
@@ -91,7 +94,12 @@ class Lease:
 
 def claim(redis: Redis, worker_name: str) -> bool:
     """Take a lease away if it has run out; returns whether the worker's chunks are the caller's. Redis: one script."""
-    return bool(redis.eval(lease_script(), 1, keys.worker_lease(worker_name), "claim", CLAIM_KEPT_S * 1000))
+    return bool(redis.eval(lease_script(), 1, keys.worker_lease(worker_name), "claim", CLAIM_HOLDS_S * 1000))
+
+
+def keep_claim(redis: Redis, worker_name: str) -> None:
+    """Leave the mark of a claim for good: what the worker had begun is given back. Redis: EXPIRE."""
+    redis.expire(keys.worker_lease(worker_name), CLAIM_KEPT_S)
 
 
 def is_claimed(redis: Redis, worker_name: str) -> bool:

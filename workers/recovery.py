@@ -16,7 +16,7 @@ from dispatcher.protocol.outcome import Outcome, OutcomeKind
 from dispatcher.protocol.reply import OUTCOMES_FIELD, STREAM_EXPIRES_S
 from dispatcher.protocol.rq_job import enqueue, suspect_id
 from workers.intermediate import IntermediateList
-from workers.lease import claim, is_claimed
+from workers.lease import claim, is_claimed, keep_claim
 from workers.opened import is_done, note_done
 from workers.rq_worker import WORKER_NAME_PREFIX, release_execution
 
@@ -97,7 +97,7 @@ class Recovery:
     def recover(self, worker_name: str, suspect: Suspect | None) -> int:
         """Return everything that a dead worker had begun, and sign it off; returns the number of chunks.
 
-        Redis: SMEMBERS of the worker's executions; per chunk one HGET and one transaction.
+        Redis: SMEMBERS of the worker's executions; per chunk one HGET and one transaction; GET, EXPIRE.
 
         Args:
             worker_name: nobody else may be recovering it.
@@ -121,6 +121,8 @@ class Recovery:
             pipeline.srem(keys.rq_queue_workers(self._queue), worker_key)
             pipeline.delete(worker_key, executions_key, keys.worker_stats(worker_name))
             pipeline.execute()
+        if self.is_claimed(worker_name):
+            keep_claim(self._redis, worker_name)
         self._intermediate.sweep()
         return len(executions)
 

@@ -14,7 +14,11 @@ from dispatcher.local_pool import LocalPool
 from dispatcher.protocol import keys
 from dispatcher.protocol.connection import connect_sync
 from dispatcher.protocol.outcome import OutcomeKind
+from dispatcher.protocol.sealing import Seal
 from tests.waiting import wait_until
+from workers.lease import CLAIM_HOLDS_S, CLAIM_KEPT_S
+from workers.recovery import Recovery
+from workers.rq_worker import WORKER_NAME_PREFIX
 
 SCRIPT = Script.from_stream(
     "recovery",
@@ -163,6 +167,17 @@ def test_lease_is_renewed_while_a_long_call_runs_and_while_it_is_drained(brief, 
         os.kill(draining.pid, signal.SIGTERM)
         assert [[b"rested"]] * 8 == [nap.result(timeout=30).values for nap in naps]
     assert not started.exists()
+
+
+def test_claim_of_a_pool_that_died_over_it_runs_out(brief):
+    queue, name = brief.dispatch.queue, f"{WORKER_NAME_PREFIX}lost"
+    with connect_sync(brief.redis) as redis:
+        redis.sadd(keys.rq_queue_workers(queue), keys.rq_worker(name))
+        recovery = Recovery(redis, Seal.from_keys([brief.key.reveal()]), queue)
+        assert [name] == list(recovery.claim_abandoned())
+        assert 0 < redis.ttl(keys.worker_lease(name)) <= CLAIM_HOLDS_S
+        recovery.recover(name, None)
+        assert CLAIM_HOLDS_S < redis.ttl(keys.worker_lease(name)) <= CLAIM_KEPT_S
 
 
 def test_worker_whose_lease_somebody_claimed_ends_and_is_replaced(brief):
