@@ -104,7 +104,7 @@ def test_call_of_a_machine_that_vanished_runs_on_another(brief, tmp_path):
         call = dispatcher.submit(
             SCRIPT, "hold", [str(started), str(tmp_path / "never")], deadline_s=60, idempotent=True
         )
-        wait_until(started.exists)
+        wait_until(lambda: count(started) == 1)
         for pid in (lost.pid, *children_of(lost.pid)):
             os.kill(pid, signal.SIGKILL)
         with LocalPool(brief):
@@ -115,7 +115,7 @@ def test_machine_that_slept_for_longer_than_its_lease_has_its_late_outcome_dropp
     started, go_on = tmp_path / "started", tmp_path / "go on"
     with LocalPool(brief) as asleep, Dispatcher(brief) as dispatcher:
         call = dispatcher.submit(SCRIPT, "hold", [str(started), str(go_on)], deadline_s=60, idempotent=True)
-        wait_until(started.exists)
+        wait_until(lambda: count(started) == 1)
         (worker,) = children_of(asleep.pid)
         os.kill(asleep.pid, signal.SIGSTOP)
         os.kill(worker, signal.SIGSTOP)
@@ -137,7 +137,7 @@ def test_worker_that_stands_still_is_replaced_and_its_calls_run_again(brief, tmp
         call = dispatcher.submit(
             SCRIPT, "hold", [str(started), str(tmp_path / "never")], deadline_s=60, idempotent=True
         )
-        wait_until(started.exists)
+        wait_until(lambda: count(started) == 1)
         (worker,) = children_of(pool.pid)
         os.kill(worker, signal.SIGSTOP)
         assert [2] == call.result(timeout=30).values
