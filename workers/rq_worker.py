@@ -8,6 +8,7 @@ up, no callback called, nothing unpickled.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -139,6 +140,14 @@ class ChunkWorker(SimpleWorker):
             self._state_written = state
             super().set_state(state, pipeline)
 
+    def _set_connection(self, connection: Redis) -> Redis:
+        """Leave the read time-out as the settings have it.
+
+        RQ would raise it to seven minutes, for a wait on the queue that `_taking` does here; then a connection that a
+        router has forgotten would hold this worker up until its lease has run out.
+        """
+        return connection
+
     def _set_ip_address(self, _connection: Redis) -> None:
         """Do not ask Redis for our address while the object is built: Redis may be away then."""
         self.ip_address = "unknown"
@@ -190,6 +199,10 @@ class ChunkWorker(SimpleWorker):
             _, raw_id = self.queue_class.lmove(self._taking, queue.key, DEQUEUE_S)
         except DequeueTimeout:
             return None
+        except REDIS_ERRORS:
+            # The move may have been done and its answer lost: then a job lies in the list of which nobody knows.
+            self._sweep_s = -math.inf
+            raise
         try:
             job = cast("ChunkJob", ChunkJob.fetch(raw_id.decode(), connection=self.connection))
         except REDIS_ERRORS as exc:
@@ -374,7 +387,8 @@ class ChunkWorker(SimpleWorker):
         idle = WorkerStatus.IDLE if may_take else WorkerStatus.SUSPENDED
         self.set_state(WorkerStatus.BUSY if self._tickets else idle)
         self.heartbeat()
-        if now_s - self._sweep_s >= SWEEP_EVERY_S:
+        # What was there at the last look is looked for again at once: only the second look gives it back.
+        if now_s - self._sweep_s >= (BEAT_EVERY_S if self._intermediate.has_suspects else SWEEP_EVERY_S):
             self._sweep_s = now_s
             self._intermediate.sweep()
         if now_s - self._execution_beat_s >= EXECUTION_BEAT_EVERY_S:
