@@ -38,6 +38,10 @@ _log: Final = logging.getLogger("lualoft.pool")
 #: A child that lived this long was healthy: its successor starts without back-off.
 HEALTHY_AFTER_S: Final = 10.0
 
+#: Longest pause before a worker that had been ready is replaced. What ended it is charged to the calls that ran then,
+#: so it does not go on for ever; longer pauses are for workers that cannot even start.
+READY_BACKOFF_S: Final = 0.5
+
 #: Pause between two attempts to give back the work of a dead worker.
 RECOVER_EVERY_S: Final = 0.5
 
@@ -200,7 +204,7 @@ class Pool:
         lived_s = time.monotonic() - child.started_s
         # A worker that ended because of a script has given everything back itself: its successor need not hold off.
         is_healthy = lived_s > HEALTHY_AFTER_S or child.process.returncode == EXIT_STUCK
-        backoff_s = self._next_backoff(child.slot, is_healthy=is_healthy)
+        backoff_s = self._next_backoff(child.slot, is_healthy=is_healthy, was_ready=child.is_ready)
         self._due_s[child.slot] = time.monotonic() + backoff_s
         _log.error(
             "worker %s ended unexpectedly (%s); a new one starts in %.1f s",
@@ -213,9 +217,11 @@ class Pool:
         self._lost[child.name] = child.note.read()
         child.note.close()
 
-    def _next_backoff(self, slot: int, *, is_healthy: bool) -> float:
+    def _next_backoff(self, slot: int, *, is_healthy: bool, was_ready: bool = False) -> float:
         minimum_s, maximum_s = self._settings.pool.respawn_min_s, self._settings.pool.respawn_max_s
-        backoff_s = minimum_s if is_healthy else self._backoff_s.get(slot, minimum_s)
+        if was_ready:
+            maximum_s = min(maximum_s, max(minimum_s, READY_BACKOFF_S))
+        backoff_s = minimum_s if is_healthy else min(self._backoff_s.get(slot, minimum_s), maximum_s)
         self._backoff_s[slot] = min(backoff_s * 2, maximum_s)
         return backoff_s
 

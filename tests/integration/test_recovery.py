@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -187,3 +188,15 @@ def test_worker_whose_lease_somebody_claimed_ends_and_is_replaced(brief):
         redis.set(lease, "claimed", px=60_000)
         wait_until(lambda: before not in children_of(pool.pid))
         assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
+
+
+def test_worker_that_had_been_ready_is_replaced_soon_however_often_it_is_killed(own):
+    # Doubling alone, from 0.2 s on, the fifth successor would be waited for 3.2 s.
+    with LocalPool(own) as pool, Dispatcher(own) as dispatcher:
+        for _ in range(5):
+            assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=30, idempotent=True).values
+            (worker,) = children_of(pool.pid)
+            os.kill(worker, signal.SIGKILL)
+            killed_s = time.monotonic()
+            wait_until(lambda worker=worker: set(children_of(pool.pid)) - {worker}, limit_s=30)
+        assert time.monotonic() - killed_s < 2.5
