@@ -18,6 +18,7 @@ from dispatcher.protocol.connection import (
     connect_async,
     connect_sync,
     describe,
+    disconnect,
     longest_block_ms,
     require_key,
     translated,
@@ -233,5 +234,5 @@ class Link:
             _log.error("a task of the dispatcher failed", exc_info=task.exception())
 
     async def _disconnect(self) -> None:
-        await self._write_redis.aclose()
-        await self._read_redis.aclose()
+        await disconnect(self._write_redis)
+        await disconnect(self._read_redis)

@@ -14,6 +14,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -144,6 +145,15 @@ def connect_async(settings: RedisSettings, *, retry_count: int = DEFAULT_RETRY_C
     sentinel = AsyncSentinel(list(address.hosts), sentinel_kwargs=asking)
     client: AsyncRedis = sentinel.master_for(address.service, **options)
     return client
+
+
+async def disconnect(client: AsyncRedis) -> None:
+    """Close a client of `connect_async`, and what redis-py leaves open: its connections to the Sentinels."""
+    pool = client.connection_pool
+    await client.aclose()
+    if isinstance(pool, SentinelConnectionPool):
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 @contextmanager
