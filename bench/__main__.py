@@ -12,6 +12,7 @@ BENCHES: Final = {
     "throughput": "trivial checks per second, beside plain RQ",
     "auth": "auth checks: cost, a table of 100,000 users, slow hashes; beside Dovecot 2.3",
     "batch": "`lualoft batch` over 200,000 lines, beside plain RQ",
+    "chaos": "nothing is lost while workers, server and a dispatcher are killed and scripts attack",
     "memory": "a worker's memory over a million calls",
     "lua_host": "calls, events, log lines and JSON in a Lua state",
     "http": "scripts that ask a web service, beside a real Dovecot",

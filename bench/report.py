@@ -35,6 +35,8 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     #: What was compared -> ours divided by the peer's.
     ratios: dict[str, float] = field(default_factory=dict)
+    #: What was counted or timed beside the rows, with its unit in the name.
+    facts: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return one JSON object."""
@@ -47,7 +49,8 @@ class Report:
         widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
         table = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
         ratios = [f"{name}: {ratio:.2f}" for name, ratio in self.ratios.items()]
-        return "\n".join([self.bench, *table, "", *ratios])
+        facts = [f"{name}: {number:,.4g}" for name, number in self.facts.items()]
+        return "\n".join([self.bench, *table, "", *ratios, *facts])
 
 
 def _cells(row: Row) -> tuple[str, ...]:
