@@ -88,7 +88,7 @@ class PoolSettings(Section, frozen=True):
     workers: Annotated[int, Meta(ge=0, le=1024)] = 0
     #: A worker that is asked to stop has this long to finish what it has begun.
     grace_s: Seconds = 20.0
-    #: Pause before a dead worker is replaced; doubles up to the maximum.
+    #: Pause before a dead worker is replaced; doubles up to the maximum, up to half a second if it had been ready.
     respawn_min_s: Seconds = 0.2
     respawn_max_s: Seconds = 30.0
     #: A worker that cannot reach Redis for so long loses its calls to other machines, and stops before that.
