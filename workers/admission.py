@@ -58,14 +58,9 @@ class Admission:
         if refusal:
             self._answer(invocation, chunk, *refusal)
             return
-        try:
-            instance = self._instances.get(invocation.package_id, invocation.host) or self._load(invocation, chunk)
-        except Exception as exc:  # noqa: BLE001 - an outcome is made of it; the worker serves other scripts too
-            self._answer(invocation, chunk, OutcomeKind.LOAD_ERROR, f"the script's Lua state cannot be made: {exc}")
-            return
+        instance = self._instances.get(invocation.package_id, invocation.host)
         if instance is None:
-            error = f"script package {invocation.package_id.hex()[:12]}… is not in Redis"
-            self._answer(invocation, chunk, OutcomeKind.UNAVAILABLE, error)
+            self._load(invocation, chunk)
         elif instance.is_ready:
             self._call(invocation, chunk, instance)
         elif instance.error:
@@ -124,16 +119,25 @@ class Admission:
         else:
             self._engine.step(task, task.begin)
 
-    def _load(self, invocation: Invocation, chunk: TakenChunk) -> Instance | None:
+    def _load(self, invocation: Invocation, chunk: TakenChunk) -> None:
+        """Load the script of an invocation, which begins then."""
         package = chunk.packages.get(invocation.package_id)
         if package is None:
-            return None
-        instance = self._instances.add(invocation.package_id, package, invocation.host)
+            error = f"script package {invocation.package_id.hex()[:12]}… is not in Redis"
+            self._answer(invocation, chunk, OutcomeKind.UNAVAILABLE, error)
+            return
+        try:
+            instance = self._instances.add(invocation.package_id, package, invocation.host)
+        except Exception as exc:  # noqa: BLE001 - an outcome is made of it; the worker serves other scripts too
+            self._answer(invocation, chunk, OutcomeKind.LOAD_ERROR, f"the script's Lua state cannot be made: {exc}")
+            return
+        # It waits before anything runs: should that never end, the watch answers those who wait, and the script must
+        # not be given to the next worker with it.
+        instance.waiting.append(lambda: self.begin(invocation, chunk))
         try:
             instance.life.load()
         except ScriptError as exc:
             instance.end_loading(str(exc))
-            return instance
+            return
         task = LifeTask(instance.life.init(), instance, self._engine, instance.end_loading)
         self._engine.step(task, task.begin)
-        return instance

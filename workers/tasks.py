@@ -30,6 +30,9 @@ _NO_MEMORY: Final = b"not enough memory"
 #: Seconds that script_init or script_deinit may take, waits included.
 LIFE_LIMIT_S: Final = 30.0
 
+#: A step of those two that does not give way may last for so many times the processor time of a call: others wait.
+LIFE_STEP_FACTOR: Final = 3.0
+
 
 class Scheduler(Protocol):
     """What tasks need of the engine."""
@@ -77,6 +80,10 @@ class Task(Protocol):
     @property
     def max_cpu_s(self) -> float:
         """Processor time after which it is ended."""
+
+    @property
+    def max_step_s(self) -> float:
+        """Processor time after which a step that does not give way is stuck."""
 
     def go_on(self, coroutine: object, values: tuple[Any, ...]) -> None:
         """Take the results of the operation."""
@@ -128,6 +135,11 @@ class CallTask:
     def max_cpu_s(self) -> float:
         """Processor time after which it is ended."""
         return self.instance.package.max_cpu_s or self.scheduler.max_cpu_s
+
+    @property
+    def max_step_s(self) -> float:
+        """Processor time after which a step that does not give way is stuck."""
+        return max(0.0, self.max_cpu_s - self.cpu_s)
 
     def begin(self) -> None:
         """Call the function."""
@@ -254,6 +266,7 @@ class LifeTask:
         self.line_count = 0
         self.cpu_s = 0.0
         self.max_cpu_s = LIFE_LIMIT_S
+        self.max_step_s = LIFE_STEP_FACTOR * (instance.package.max_cpu_s or scheduler.max_cpu_s)
 
     def begin(self) -> None:
         """Run to the first wait or the end."""
@@ -275,7 +288,7 @@ class LifeTask:
 
     def give_up(self) -> None:
         """Give up; the generator is not closed, as it runs."""
-        self._on_end(f"it did not give way after {LIFE_LIMIT_S:g} s of processor time")
+        self._on_end(f"it did not give way after {self.max_step_s:g} s of processor time; its worker was replaced")
 
     def break_off(self, fault: str) -> None:
         """Give up."""

@@ -82,7 +82,7 @@ class Watch:
                 continue
             self._lasted_s += passed_s
             self._slice.ask(number)
-            if self._is_stuck(max(0.0, task.max_cpu_s - task.cpu_s)) and self._give_up(number):
+            if self._is_stuck(task.max_step_s) and self._give_up(number):
                 return
 
     def _is_stuck(self, left_s: float) -> bool:

@@ -127,6 +127,15 @@ def test_lua_that_cannot_be_interrupted_costs_its_worker(dispatcher, tmp_path, l
     assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
 
 
+def test_pattern_that_never_ends_in_a_main_chunk_is_answered_at_once(tight):
+    script = Script.from_stream("matching", b'return (("a"):rep(40) .. "b"):find(("a-"):rep(40) .. "c")')
+    with LocalPool(tight), Dispatcher(tight) as dispatcher:
+        outcome = dispatcher.call(script, "f", deadline_s=20)
+        assert OutcomeKind.LOAD_ERROR is outcome.kind
+        assert "did not give way after 0.6 s of processor time; its worker was replaced" in outcome.error
+        assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
+
+
 def test_script_init_that_never_ends_is_answered(tight):
     script = Script.from_stream("endless", b"while true do end")
     with LocalPool(tight), Dispatcher(replace(tight)) as dispatcher:
