@@ -6,6 +6,7 @@ child dies, it gives back what the child had begun before it starts another.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -195,6 +196,7 @@ class Pool:
         except OSError:
             # The child died while it was spoken to; its end is noticed right below.
             pass
+        _end_commands(child.process.pid)
         child.process.wait()
         self._events.put(_Ended(child))
 
@@ -300,6 +302,16 @@ class Pool:
     def _signal_all(self, number: signal.Signals) -> None:
         for child in self._children.values():
             child.process.send_signal(number)
+
+
+def _end_commands(pid: int) -> None:
+    """Wait for the end of a child; after a bad one, end the commands that its scripts have started and wait for."""
+    # Our own thread may reap it when it sends a signal to one that has just ended.
+    with contextlib.suppress(ChildProcessError, ProcessLookupError):
+        end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        # Not reaped yet, so the number of its group is nobody else's.
+        if end is not None and end.si_status != 0:
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _how(returncode: int) -> str:

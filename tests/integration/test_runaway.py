@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -38,6 +39,9 @@ SCRIPT = Script.from_stream(
        while os.clock() < ends do end
        return "burnt"
     end
+
+    function run(command) return os.execute(command) end
+    function stop_worker() os.execute("kill -STOP $PPID") end
 
     local inside, most = 0, 0
     function enter(seconds)
@@ -125,6 +129,20 @@ def test_lua_that_cannot_be_interrupted_costs_its_worker(dispatcher, tmp_path, l
     wait_until(started.exists)
     assert OutcomeKind.CPU_LIMIT is stuck.result(timeout=20).kind
     assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
+
+
+def test_command_ends_with_the_worker_that_waits_for_it(dispatcher, tmp_path):
+    noted = tmp_path / "pid"
+    outcome = dispatcher.call(SCRIPT, "run", f"echo $$ >{noted}; exec sleep 300", deadline_s=20)
+    assert OutcomeKind.CPU_LIMIT is outcome.kind
+    wait_until(lambda: not Path("/proc", noted.read_text().strip()).exists())
+
+
+def test_worker_that_does_not_move_at_all_is_replaced(tight):
+    frozen = replace(tight, dispatch=DispatchSettings(queue="frozen"), pool=replace(tight.pool, lease_s=1.0))
+    with LocalPool(frozen), Dispatcher(frozen) as dispatcher:
+        assert OutcomeKind.WORKER_LOST is dispatcher.call(SCRIPT, "stop_worker", deadline_s=20).kind
+        assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
 
 
 def test_pattern_that_never_ends_in_a_main_chunk_is_answered_at_once(tight):
