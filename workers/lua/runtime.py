@@ -72,6 +72,9 @@ API_FILES: Final = (
 Native = Callable[..., object] | bool | int | bytes
 
 
+#: So many numbers and the like are results whose size nobody needs to count.
+MAX_UNCOUNTED_VALUES: Final = 16
+
 #: What becomes a Lua table.
 _CONTAINERS: Final = (dict, list)
 
@@ -218,10 +221,13 @@ class LuaState:
             MarshalError: a result has no form outside Lua, or they are larger than `limit_bytes` together.
         """
         values = step[2:]
-        for value in values:
-            if not is_plain(value) or value.__class__ is bytes:
-                return from_lua(values, limit_bytes, self._module.lua_type)
-        return list(values)
+        if len(values) <= MAX_UNCOUNTED_VALUES:
+            for value in values:
+                if not is_plain(value) or value.__class__ is bytes:
+                    break
+            else:
+                return list(values)
+        return from_lua(values, limit_bytes, self._module.lua_type)
 
     def set_memory_cap(self, max_bytes: int) -> None:
         """Set the cap that holds from here on, 0 for none; for memory_cap.lua, in a state that was made with one."""

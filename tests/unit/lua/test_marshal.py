@@ -77,3 +77,14 @@ def test_results_are_capped_by_their_size(size: int, is_allowed):
     else:
         with pytest.raises(MarshalError):
             state.values_of(step, 100)
+
+
+@pytest.mark.parametrize(("count", "is_refused"), [(16, False), (17, True)])
+def test_a_great_many_numbers_are_counted_too(count, is_refused):
+    state = make_state(b"function f(count) return table.unpack({}, 1, count) end")
+    step = call(state, count)
+    if is_refused:
+        with pytest.raises(MarshalError, match="results are larger than 100 bytes"):
+            state.values_of(step, 100)
+    else:
+        assert [None] * count == state.values_of(step, 100)
