@@ -145,6 +145,23 @@ def test_worker_that_does_not_move_at_all_is_replaced(tight):
         assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
 
 
+@pytest.mark.parametrize("lua", ["5.4", "luajit"])
+def test_finaliser_that_never_ends_does_not_freeze_the_worker_that_unloads_its_script(tight, lua):
+    looping = Script.from_stream(
+        "looping",
+        b"""
+        local function spin() while true do end end
+        if newproxy then kept = newproxy(true) getmetatable(kept).__gc = spin
+        else kept = setmetatable({}, { __gc = spin }) end
+        function ping() return "pong" end""",
+        lua=lua,
+    )
+    small = replace(tight, dispatch=DispatchSettings(queue=lua), engine=replace(tight.engine, max_instances=1))
+    with LocalPool(small), Dispatcher(small) as dispatcher:
+        assert [b"pong"] == dispatcher.call(looping, "ping", deadline_s=20).values
+        assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=5).values
+
+
 def test_pattern_that_never_ends_in_a_main_chunk_is_answered_at_once(tight):
     script = Script.from_stream("matching", b'return (("a"):rep(40) .. "b"):find(("a-"):rep(40) .. "c")')
     with LocalPool(tight), Dispatcher(tight) as dispatcher:

@@ -1,43 +1,65 @@
--- finalisers: lets no error of a script's finaliser (`__gc`) escape on Lua 5.1, 5.2 and 5.3.
+-- finalisers: runs finalisers of a script (`__gc`) only where the watch can end a worker for them.
 --
--- Run on these versions only. There such an error is raised by whatever made the collector run, and while lupa hands
--- over arguments nothing would catch it: the process would end. So once a script has made a finaliser, the collector
--- stands still outside calls. Lua 5.4 and LuaJIT report such errors instead of raising them.
+-- Outside a step (lupa hands over values, a state is closed) and in natives, Python's lock is held: a finaliser that
+-- loops there would stop every thread of the process, and on Lua 5.1 to 5.3 its error would end it. So once a script
+-- has made a finaliser, the collector stands still at these places, and the last step of a state, host.close, calls
+-- what is left of them and takes them away.
 
 local host = ...
-local collectgarbage, rawget, type = collectgarbage, rawget, type
-local pcall, FAILED = host.raw.pcall, host.FAILED
-local globals, library = _G, rawget(_G, "debug")
-local has_finalisers = false
+local native = host.native
+local library, io, globals = rawget(_G, "debug"), rawget(_G, "io"), _G
+local collectgarbage, error, match, next, pcall, rawget, rawset, sort, tonumber, type =
+   collectgarbage, error, string.match, next, host.raw.pcall, rawget, rawset, table.sort, tonumber, type
+local FAILED, getmetatable = host.FAILED, host.raw.getmetatable
 
-local function notice(metatable)
-   if type(metatable) == "table" and rawget(metatable, "__gc") ~= nil then
-      has_finalisers = true
+-- Lua's own finaliser of files, which waits for what io.popen has started; a script can put another one there.
+local file_metatable = getmetatable(io.stdout)
+local file_finaliser = rawget(file_metatable, "__gc")
+
+-- Object with a finaliser -> its number. Lua drops an entry only after it has called the finaliser.
+local pending = setmetatable({}, { __mode = "k" })
+local count = 0
+local is_inside = false
+
+local function note(object)
+   count = count + 1
+   pending[object] = count
+end
+
+local function has_finalisers()
+   return count > 0 or rawget(file_metatable, "__gc") ~= file_finaliser
+end
+
+------------------------------------------------------------------------------------------------------------
+-- Natives and steps
+
+local function native_ended(...)
+   if is_inside then
+      collectgarbage("restart")
+   end
+   return ...
+end
+
+local function without_collector(fn)
+   return function(...)
+      if has_finalisers() then
+         collectgarbage("stop")
+         return native_ended(fn(...))
+      end
+      return fn(...)
    end
 end
 
-local setmetatable_raw, debug_setmetatable, newproxy = setmetatable, library.setmetatable, rawget(_G, "newproxy")
-
-function globals.setmetatable(value, metatable)
-   notice(metatable)
-   return setmetatable_raw(value, metatable)
-end
-
-function library.setmetatable(value, metatable)
-   notice(metatable)
-   return debug_setmetatable(value, metatable)
-end
-
-if newproxy then
-   function globals.newproxy(metatable)
-      -- A proxy's metatable is made by Lua and filled by the script afterwards.
-      has_finalisers = has_finalisers or metatable ~= nil and metatable ~= false
-      return newproxy(metatable)
+-- Flags are booleans and strings.
+for name, value in next, native do
+   if type(value) == "userdata" or type(value) == "function" then
+      native[name] = without_collector(value)
    end
 end
 
 local function stopped(ok, kind, ...)
-   if has_finalisers then
+   is_inside = false
+   if has_finalisers() then
       collectgarbage("stop")
    end
    if ok then
@@ -49,11 +71,122 @@ end
 
 local function guarded(step)
    return function(...)
-      if has_finalisers then
+      if has_finalisers() then
          collectgarbage("restart")
       end
+      is_inside = true
       return stopped(pcall(step, ...))
    end
 end
 
-host.start, host.resume, host.start_main = guarded(host.start), guarded(host.resume), guarded(host.start_main)
+------------------------------------------------------------------------------------------------------------
+-- Where finalisers come from
+
+-- Passes on what Lua's own function returned, or its error with the place and the name of ours.
+local function passed_on(ok, result, ...)
+   if ok then
+      return result, ...
+   end
+   if type(result) ~= "string" then
+      error(result, 0)
+   end
+   local index, detail = match(result, "^bad argument #(%d+) to .- %((.*)%)$")
+   if index then
+      host.bad_argument(tonumber(index), detail)
+   end
+   error(host.where() .. result, 0)
+end
+
+local function noting(object, ...)
+   if type(object) == "userdata" then
+      note(object)
+   end
+   return object, ...
+end
+
+local setmetatable_raw, debug_setmetatable, newproxy, popen =
+   setmetatable, library.setmetatable, rawget(globals, "newproxy"), io.popen
+
+local function setmetatable(...)
+   local object, metatable = ...
+   if type(object) == "table" and type(metatable) == "table" then
+      if rawget(metatable, "__gc") ~= nil then
+         note(object)
+      end
+      if not getmetatable(object) then
+         return setmetatable_raw(object, metatable)
+      end
+   end
+   -- No tail call: this frame says by which name it was called.
+   local result = passed_on(pcall(setmetatable_raw, ...))
+   return result
+end
+
+local function setmetatable_of_any(...)
+   local object, metatable = ...
+   local kind = type(object)
+   if (kind == "table" or kind == "userdata") and type(metatable) == "table" and rawget(metatable, "__gc") ~= nil then
+      note(object)
+   end
+   return debug_setmetatable(...)
+end
+
+------------------------------------------------------------------------------------------------------------
+-- The end of a state
+
+local function newest_first(one, other)
+   return one.number > other.number
+end
+
+-- Lua's order: what was marked last goes first. An error of one is nobody's.
+local function call_finalisers()
+   local left = {}
+   for object, number in next, pending do
+      left[#left + 1] = { number = number, object = object }
+   end
+   sort(left, newest_first)
+   for index = 1, #left do
+      local metatable = getmetatable(left[index].object)
+      pcall(metatable and rawget(metatable, "__gc"), left[index].object)
+   end
+end
+
+local function take_finalisers_away()
+   for object in next, pending do
+      local metatable = getmetatable(object)
+      if metatable then
+         rawset(metatable, "__gc", nil)
+      end
+   end
+   rawset(file_metatable, "__gc", file_finaliser)
+end
+
+-- The last step of a state; nothing of the script runs after it.
+function host.close()
+   if has_finalisers() then
+      call_finalisers()
+      take_finalisers_away()
+   end
+end
+
+-- For our own files, whose metatables a script can reach and fill.
+function globals.setmetatable(object, metatable)
+   if rawget(metatable, "__gc") ~= nil then
+      note(object)
+   end
+   return setmetatable_raw(object, metatable)
+end
+
+-- Its metatable is made by Lua and may be filled afterwards.
+globals.newproxy = newproxy and function(...)
+   return noting(passed_on(pcall(newproxy, ...)))
+end
+
+function io.popen(...)
+   return noting(passed_on(pcall(popen, ...)))
+end
+
+host.at_end(function()
+   globals.setmetatable, library.setmetatable = setmetatable, setmetatable_of_any
+   host.wrap_steps(guarded)
+end)

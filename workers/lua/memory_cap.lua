@@ -73,9 +73,5 @@ end
 
 host.at_end(function()
    host.compile = capped_compile(host.compile)
-   host.start, host.resume, host.start_main = capped(host.start), capped(host.resume), capped(host.start_main)
-   -- Those of hosts were given the steps as they were before.
-   for name, export in next, host.exports do
-      host.exports[name] = capped(export)
-   end
+   host.wrap_steps(capped)
 end)

@@ -68,6 +68,19 @@ function host.finish()
    end
 end
 
+-- Functions of `host` in which code of the script may run; those of `exports` are such too.
+local STEPS = { "start", "start_with_objects", "start_main", "resume", "cancel", "close" }
+
+-- Puts `wrap` around all of them; for a finisher, as they have been taken into locals before.
+function host.wrap_steps(wrap)
+   for index = 1, #STEPS do
+      host[STEPS[index]] = wrap(host[STEPS[index]])
+   end
+   for name, export in next, host.exports do
+      host.exports[name] = wrap(export)
+   end
+end
+
 -- lupa's objects: a script meets one only as the error of a native, and none ever raises; it stays shut all the same.
 host.python_metatable = debug.getmetatable(native.log)
 host.python_metatable.__metatable = false

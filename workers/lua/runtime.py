@@ -31,15 +31,12 @@ LUA_FILES: Final = (
     "debugging.lua",
     "calls.lua",
     "coroutines.lua",
+    "finalisers.lua",
     "builtin_modules.lua",
 )
 
 #: Lua version -> files that it needs beside them.
-VERSION_FILES: Final = {
-    "5.1": ("protected_51.lua", "finalisers.lua"),
-    "5.2": ("finalisers.lua",),
-    "5.3": ("finalisers.lua",),
-}
+VERSION_FILES: Final = {"5.1": ("protected_51.lua",)}
 
 #: Files of workers/api that every state runs after those, in this order.
 API_FILES: Final = (
@@ -72,11 +69,11 @@ API_FILES: Final = (
 Native = Callable[..., object] | bool | int | bytes
 
 
-#: So many numbers and the like are results whose size nobody needs to count.
-MAX_UNCOUNTED_VALUES: Final = 16
-
 #: What becomes a Lua table.
 _CONTAINERS: Final = (dict, list)
+
+#: So many numbers and the like are results whose size nobody needs to count.
+MAX_UNCOUNTED_VALUES: Final = 16
 
 #: Lua versions whose `require` puts the line break in front of each searcher's text itself.
 _JOINS_SEARCHERS: Final = frozenset({"5.4", "5.5"})
@@ -159,6 +156,7 @@ class LuaState:
         self._start_with_objects = host[b"start_with_objects"]
         self._resume = host[b"resume"]
         self._cancel = host[b"cancel"]
+        self._close = host[b"close"]
         self._compile = host[b"compile"]
         self._start_main = host[b"start_main"]
         self._log_on_script_event = host[b"log_on_script_event"]
@@ -204,6 +202,10 @@ class LuaState:
     def cancel(self, coroutine: object) -> None:
         """End a parked call that nobody waits for: its to-be-closed variables are closed (Lua 5.4 on)."""
         self._guarded(self._cancel, (coroutine,))
+
+    def close(self) -> None:
+        """Call what the script left of finalisers, where a watch still sees it. The state's last step."""
+        self._guarded(self._close, ())
 
     def log_on_script_event(self, level: bytes, text: bytes) -> None:
         """Log on the script event, as Dovecot itself does about a script: one line of `text` each."""

@@ -95,10 +95,21 @@ class ScriptLife:
         self._check_init(done, len(args))
 
     def deinit(self) -> Generator[Step, tuple[Any, ...], None]:
-        """Call `script_deinit` if it is a function, also after a failed init. A failure is logged, nothing else."""
-        if self._has_ended or not self._state.has_function(b"script_deinit"):
+        """Call `script_deinit` if it is a function, also after a failed init. A failure is logged, nothing else.
+
+        Then the script's finalisers: the state can be let go of.
+        """
+        if self._has_ended:
             return
         self._has_ended = True
+        try:
+            yield from self._call_deinit()
+        finally:
+            self._state.close()
+
+    def _call_deinit(self) -> Generator[Step, tuple[Any, ...], None]:
+        if not self._state.has_function(b"script_deinit"):
+            return
         done = yield from _to_end(self._state, self._state.start(b"script_deinit", []))
         if done[0] == StepKind.FAILED:
             failure = call_failure("script_deinit", 0, text_from_lua(done[1]), result_count=0)
