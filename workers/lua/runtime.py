@@ -36,7 +36,7 @@ LUA_FILES: Final = (
 )
 
 #: Lua version -> files that it needs beside them.
-VERSION_FILES: Final = {"5.1": ("protected_51.lua",)}
+VERSION_FILES: Final = {"5.1": ("protected_51.lua",), "luajit": ("hooks_luajit.lua",)}
 
 #: Files of workers/api that every state runs after those, in this order.
 API_FILES: Final = (
