@@ -60,6 +60,9 @@ SCRIPT_53 = SCRIPT.replace(b"local _ <close> =", b"sum = count(n) local _ =")
 
 COUNT = 3_000_000
 
+#: So many that a busy machine, too, comes to ask before they are counted.
+LONG = 10 * COUNT
+
 SHAPES = (
     "plain", "in_pcall", "in_coroutine", "in_nested_coroutine", "in_metamethod", "in_iterator", "in_close",
     "in_own_hook", "without_hook",
@@ -116,8 +119,8 @@ def asking(request):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_code_gives_way_and_goes_on_where_it_was(asking, shape):
-    step, slices = asking.to_end(shape, COUNT)
-    assert (StepKind.DONE, 1, COUNT) == step
+    step, slices = asking.to_end(shape, LONG)
+    assert (StepKind.DONE, 1, LONG) == step
     assert 0 < slices
 
 
@@ -137,19 +140,19 @@ def test_empty_yields_of_a_script_are_not_taken_for_the_end_of_a_slice(asking):
 
 
 def test_another_call_runs_while_one_is_interrupted(asking):
-    step = asking.start("plain", COUNT)
+    step = asking.start("plain", LONG)
     assert StepKind.PARKED == step[0]
     assert (StepKind.DONE, 1, b"quick") == asking.to_end("quick")[0]
     while step[0] == StepKind.PARKED:
         step = asking.resume(step)
-    assert (StepKind.DONE, 1, COUNT) == step
+    assert (StepKind.DONE, 1, LONG) == step
 
 
 @pytest.mark.parametrize("function", ["passthrough", "passthrough_in_coroutine"])
 def test_passthrough_event_of_an_interrupted_call_is_not_taken_for_a_leak(function):
     logged = []
     with Asking("5.4", log=lambda _level, text: logged.append(text)) as asking:
-        step = asking.start(function, COUNT)
+        step = asking.start(function, LONG)
         assert StepKind.PARKED == step[0]
         asking.to_end("quick")
         while step[0] == StepKind.PARKED:
@@ -159,7 +162,7 @@ def test_passthrough_event_of_an_interrupted_call_is_not_taken_for_a_leak(functi
 
 def test_interrupted_coroutines_that_are_never_resumed_leave_no_depth_behind(asking):
     for _ in range(200):
-        step = asking.start("in_nested_coroutine", COUNT)
+        step = asking.start("in_nested_coroutine", LONG)
         assert StepKind.PARKED == step[0]
         asking.state.cancel(step[1])
     assert (StepKind.DONE, 1, 10) == asking.to_end("depth_left")[0]
