@@ -31,8 +31,8 @@ class AuthVerdict(StrEnum):
     INTERNAL_FAILURE = "internal_failure"
 
 
-class AuthResult(msgspec.Struct, frozen=True):
-    """A verdict with what belongs to it."""
+class AuthResult(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A verdict with what belongs to it. What most results do not have does not travel."""
 
     verdict: AuthVerdict
     #: The user name after all renames; empty where nobody asked for a user.
@@ -68,28 +68,13 @@ class AuthResult(msgspec.Struct, frozen=True):
         """Return the result with other members: what a chain of scripts came to."""
         return msgspec.structs.replace(self, **members)
 
-    def to_value(self) -> dict[bytes, Any]:
-        """Make the value that travels in an outcome."""
-        value: dict[bytes, Any] = {b"verdict": self.verdict.encode()}
-        # What most results do not have is not sent: a trivial check is to cost little.
-        if self.user:
-            value[b"user"] = self.user
-        if self.fields:
-            value[b"fields"] = self.fields
-        if self.userdb_fields:
-            value[b"userdb_fields"] = self.userdb_fields
-        if self.reason:
-            value[b"reason"] = self.reason.encode("utf-8", "surrogateescape")
-        if self.password:
-            value[b"password"] = self.password
-        if self.hidden_fields:
-            value[b"hidden_fields"] = self.hidden_fields
-        if self.master_user:
-            value[b"master_user"] = self.master_user
-        if self.users:
-            value[b"users"] = list(self.users)
-            value[b"next_user"] = self.next_user
-        return value
+    def to_value(self) -> AuthResult:
+        """Make the value that travels in an outcome: itself, with a reason that is text everywhere."""
+        if self.reason.isascii():
+            return self
+        # A script chose its bytes; those that are no UTF-8 travel as escapes, as in the text of an error.
+        reason = self.reason.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return self.changed(reason=reason)
 
     @classmethod
     def from_value(cls, value: Any) -> AuthResult:  # noqa: ANN401 - whatever arrived
@@ -99,17 +84,6 @@ class AuthResult(msgspec.Struct, frozen=True):
             CodecError: it is something else.
         """
         try:
-            return cls(
-                AuthVerdict(value[b"verdict"].decode()),
-                value.get(b"user", b""),
-                dict(value.get(b"fields", {})),
-                dict(value.get(b"userdb_fields", {})),
-                value.get(b"reason", b"").decode("utf-8", "surrogateescape"),
-                value.get(b"password", b""),
-                dict(value.get(b"hidden_fields", {})),
-                value.get(b"master_user", b""),
-                tuple(value.get(b"users", ())),
-                value.get(b"next_user", 0),
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+            return msgspec.convert(value, cls)
+        except msgspec.ValidationError as exc:
             raise CodecError("an auth result that does not decode") from exc

@@ -51,7 +51,8 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     """How one invocation ended.
 
     Values are what the function returned, in order: None, bool, int, float, bytes, list (a table
-    with the keys 1..n), dict (any other table; an empty table is an empty dict).
+    with the keys 1..n), dict (any other table; an empty table is an empty dict). Of an auth invocation
+    it is one value, an AuthResult, which arrives as a dict.
     """
 
     invocation_id: int

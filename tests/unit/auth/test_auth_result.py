@@ -7,9 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.protocol.auth_result import AuthResult, AuthVerdict
+from dispatcher.protocol.codec import decode_outcomes, encode_outcomes
 from dispatcher.protocol.errors import CodecError
+from dispatcher.protocol.outcome import Outcome, OutcomeKind
 
 FIELDS = st.dictionaries(st.binary(max_size=8), st.binary(max_size=8), max_size=4)
+
+
+def travelled(result):
+    """The value as it arrives in an outcome."""
+    (outcome,) = decode_outcomes(encode_outcomes([Outcome(1, OutcomeKind.OK, [result.to_value()])]))
+    return outcome.values[0]
 
 
 @given(
@@ -28,11 +36,22 @@ FIELDS = st.dictionaries(st.binary(max_size=8), st.binary(max_size=8), max_size=
     )
 )
 def test_result_travels_unchanged(result):
-    assert result == AuthResult.from_value(result.to_value())
+    assert result == AuthResult.from_value(travelled(result))
 
 
 def test_trivial_result_is_its_verdict():
-    assert {b"verdict": b"ok"} == AuthResult(AuthVerdict.OK).to_value()
+    assert {"verdict": "ok"} == travelled(AuthResult(AuthVerdict.OK))
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        pytest.param("g\xf6tt", "g\xf6tt", id="text"),
+        pytest.param(b"\xff".decode("utf-8", "surrogateescape"), "\\xff", id="bytes that are no UTF-8"),
+    ],
+)
+def test_reason_travels_as_text(reason, shown):
+    assert shown == AuthResult.from_value(travelled(AuthResult(AuthVerdict.NEXT, reason=reason))).reason
 
 
 @pytest.mark.parametrize(
@@ -41,8 +60,10 @@ def test_trivial_result_is_its_verdict():
         pytest.param(None, id="nothing"),
         pytest.param([], id="a list"),
         pytest.param({}, id="no verdict"),
-        pytest.param({b"verdict": b"perhaps"}, id="an unknown verdict"),
-        pytest.param({b"verdict": b"ok", b"fields": 5}, id="fields that are none"),
+        pytest.param({b"verdict": b"ok"}, id="a table of a script"),
+        pytest.param({"verdict": "perhaps"}, id="an unknown verdict"),
+        pytest.param({"verdict": "ok", "fields": 5}, id="fields that are none"),
+        pytest.param({"verdict": "ok", "shoe_size": 5}, id="a member that nobody knows"),
     ],
 )
 def test_value_that_is_no_result_is_refused(value):

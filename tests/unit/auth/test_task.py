@@ -77,7 +77,7 @@ def test_two_waiting_calls_keep_their_requests(scheduler):
     tasks = [task_of(instance, scheduler, "auth_password_verify", {b"user": user}, b"x") for user in (b"a", b"b")]
     for task, step in reversed(list(zip(tasks, scheduler.parked, strict=True))):
         task.go_on(step[1], (1.0, None))
-    assert [b"b", b"a"] == [outcome.values[0][b"fields"][b"who"] for outcome in scheduler.outcomes]
+    assert [b"b", b"a"] == [outcome.values[0].fields[b"who"] for outcome in scheduler.outcomes]
 
 
 def test_fields_over_the_cap_are_an_internal_failure():
