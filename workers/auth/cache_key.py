@@ -17,7 +17,7 @@ from workers.auth.entry_point import AuthCall, Returned
 
 if TYPE_CHECKING:
     from workers.auth.password_check import Check
-    from workers.lua.runtime import LuaState, Step
+    from workers.lua.runtime import Step
 
 #: Name of the field that holds the key.
 CACHE_KEY_FIELD: Final = b"cache_key"
@@ -35,12 +35,13 @@ class CacheKey:
     def __init__(self, call: AuthCall, function: str) -> None:
         self.function = function
         self._is_legacy = call.is_legacy
+        self._state = call.state
         self._driver = "passdb-lua" if "passdb" in function else "userdb-lua"
         self.log: list[tuple[str, bytes]] = []
 
-    def start(self, state: LuaState) -> Step:
+    def start(self) -> Step:
         """Call it."""
-        return state.call_export(b"auth_cache_key", (self.function.encode(),))
+        return self._state.call_export(b"auth_cache_key", (self.function.encode(),))
 
     def conclude(self, step: Step) -> AuthResult:
         """Check the key."""

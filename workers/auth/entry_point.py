@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from dispatcher.protocol.auth_result import AuthResult, AuthVerdict
 from workers.auth.request_fields import RequestFields
+from workers.lua.runtime import StepKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workers.auth.password_check import Check, ReturnedPassword
-    from workers.auth.request_fields import Expand
     from workers.lua.runtime import LuaState, Step
 
 #: The code of success, of passdbs and userdbs alike.
@@ -38,8 +38,8 @@ class AuthCall(NamedTuple):
     dialect: str
     #: Cap of the results.
     max_result_bytes: int
-    #: Expands a template of the request; None where there is none to.
-    expand: Expand | None = None
+    #: Where the script runs.
+    state: LuaState
 
     def __repr__(self) -> str:
         """Show nothing: request and password are secret."""
@@ -54,6 +54,15 @@ class AuthCall(NamedTuple):
         """A member of the request's `options`; None if it is not there."""
         options = self.request.get(b"options")
         return options.get(name) if isinstance(options, dict) else None
+
+    def expand(self, user: bytes, template: bytes) -> tuple[bool, bytes]:
+        """Expand a template that stands in a field; by then the user may have been renamed."""
+        request = {**self.request, b"user": user}
+        step = self.state.call_export(b"auth_expand", (request, template))
+        if step[0] != StepKind.DONE:
+            return False, step[1]
+        _, is_expanded, text = step
+        return is_expanded, text
 
 
 class Returned(NamedTuple):
@@ -88,7 +97,7 @@ class EntryPoint(Protocol):
     result_count: int
     log: list[tuple[str, bytes]]
 
-    def start(self, state: LuaState) -> Step:
+    def start(self) -> Step:
         """Make the first step."""
 
     def conclude(self, step: Step) -> AuthResult | ReturnedPassword:
@@ -126,7 +135,7 @@ class LookupBase:
         )
 
     def is_key(self, key: bytes) -> bool:
-        """Is it a key that a field may have? Warns if not; of tables, only such keys come here."""
+        """Is it a key that a field may have? Warns if not."""
         if not key:
             self.say("warning", "db-lua: Field key cannot be empty - ignoring")
         elif _NO_KEY.search(key):

@@ -15,7 +15,7 @@ from dispatcher.protocol.auth_result import AuthResult, AuthVerdict
 if TYPE_CHECKING:
     from workers.auth.entry_point import AuthCall
     from workers.auth.password_check import Check
-    from workers.lua.runtime import LuaState, Step
+    from workers.lua.runtime import Step
 
 #: What a name takes in the message beside its bytes, at most.
 _NAME_OVERHEAD_BYTES: Final = 5
@@ -32,13 +32,13 @@ class UserdbIterate:
         self._call = call
         self.log: list[tuple[str, bytes]] = []
 
-    def start(self, state: LuaState) -> Step:
+    def start(self) -> Step:
         """Call it."""
         first = self._call.option(b"first_user")
         is_number = isinstance(first, int) and not isinstance(first, bool) and first > 0
         limit_bytes = self._call.max_result_bytes
         args = (self.function.encode(), first if is_number else 1, limit_bytes, _NAME_OVERHEAD_BYTES)
-        return state.call_export(b"auth_iterate", args)
+        return self._call.state.call_export(b"auth_iterate", args)
 
     def conclude(self, step: Step) -> AuthResult:
         """Judge a DONE step."""

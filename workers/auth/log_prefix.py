@@ -19,14 +19,13 @@ _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 
 def log_prefix(user: bytes, remote_ip: bytes, session: bytes) -> bytes:
     """Put it together; a request without a user is `?`."""
-    parts = [_shown(user) or b"?"]
+    parts = [_cut(user) or b"?"]
     if remote_ip:
-        parts.append(_shown(remote_ip))
+        parts.append(_cut(remote_ip))
     if session:
-        parts.append(b"<%b>" % _shown(session))
-    return b"lua(%b): " % b",".join(parts)
+        parts.append(b"<%b>" % _cut(session))
+    return _CONTROL.sub(b"?", b"lua(%b): " % b",".join(parts))
 
 
-def _shown(text: bytes) -> bytes:
-    text = _CONTROL.sub(b"?", text)
+def _cut(text: bytes) -> bytes:
     return text if len(text) <= MAX_NAME_BYTES else text[: MAX_NAME_BYTES - 3] + b"..."

@@ -26,7 +26,7 @@ from workers.passwords.policy import Dialect, Origin, default_scheme
 
 if TYPE_CHECKING:
     from workers.auth.password_check import Check
-    from workers.lua.runtime import LuaState, Step
+    from workers.lua.runtime import Step
 
 #: PASSDB_RESULT_NEXT.
 _CODE_NEXT: Final = -6
@@ -78,7 +78,8 @@ class _Passdb(LookupBase):
         """Put the fields into the request."""
         is_string = returned.kind in {"string", "number"}
         for key, value in words(returned.text or b"") if is_string else returned.pairs:
-            if self.is_key(key):
+            # entry_points.lua lets through no other keys of a table.
+            if not is_string or self.is_key(key):
                 self.take_field(key, value, is_string=is_string)
 
     def take_field(self, key: bytes, value: bytes, *, is_string: bool) -> None:  # noqa: ARG002 - a lookup tells them apart
@@ -143,10 +144,10 @@ class PasswordVerify(_Passdb):
     log_prefix = "passdb-lua: "
     argument_count = 2
 
-    def start(self, state: LuaState) -> Step:
+    def start(self) -> Step:
         """Call it."""
-        args = (b"auth_password_verify", self.call.request, self.call.password, True)
-        return state.call_export(b"auth_start", args)
+        call = self.call
+        return call.state.call_export(b"auth_start", (b"auth_password_verify", call.request, call.password, True))
 
     def conclude_check(self, _check: Check) -> AuthResult:
         """Never called: there is no password to check."""
@@ -172,9 +173,10 @@ class PassdbLookup(_Passdb):
         scheme = call.option(b"default_password_scheme")
         self._scheme = scheme if isinstance(scheme, bytes) else b""
 
-    def start(self, state: LuaState) -> Step:
+    def start(self) -> Step:
         """Call it."""
-        return state.call_export(b"auth_start", (b"auth_passdb_lookup", self.call.request, self.call.password))
+        call = self.call
+        return call.state.call_export(b"auth_start", (b"auth_passdb_lookup", call.request, call.password))
 
     def take_field(self, key: bytes, value: bytes, *, is_string: bool) -> None:
         """Put one field into the request; the password is held back."""

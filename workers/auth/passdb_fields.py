@@ -39,12 +39,14 @@ _DELAY: Final = re.compile(rb"([^+]*)(?:\+(.*))?", re.DOTALL)
 
 def set_passdb_field(request: RequestFields, name: bytes, value: bytes, depth: int = 0) -> None:
     """Apply one field."""
-    suffix, name = split_suffix(name, is_legacy=request.is_legacy)
-    if suffix is Suffix.REMOVE:
-        request.remove(name)
-        return
-    if suffix is Suffix.DEFAULT and request.has(name):
-        return
+    # Most names have no suffix.
+    if b":" in name:
+        suffix, name = split_suffix(name, is_legacy=request.is_legacy)
+        if suffix is Suffix.REMOVE:
+            request.remove(name)
+            return
+        if suffix is Suffix.DEFAULT and request.has(name):
+            return
     rule = _RULES.get(name)
     if name.startswith(USERDB_PREFIX):
         _set_prefetched(request, name, value, depth)

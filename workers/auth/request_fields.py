@@ -43,6 +43,13 @@ class RequestFields:
         "userdb_fields",
     )
 
+    #: passdb fields for the client, and those that it is not shown: allow_nets, userdb_…, renames.
+    fields: Fields
+    hidden_fields: Fields
+    userdb_fields: Fields
+    #: With its scheme; empty if no password was set.
+    password: bytes
+
     def __init__(self, request: Mapping[bytes, Any], *, is_legacy: bool = False, expand: Expand | None = None) -> None:
         """Read what the dispatcher sent; whatever is no string there counts as not set.
 
@@ -55,12 +62,6 @@ class RequestFields:
         self.is_legacy = is_legacy
         self.expand = expand
         self.user = _c_string(request.get(b"user"))
-        #: With its scheme; empty if no password was set.
-        self.password = b""
-        #: passdb fields for the client, and those that it is not shown: allow_nets, userdb_…, renames.
-        self.fields: Fields = {}
-        self.hidden_fields: Fields = {}
-        self.userdb_fields: Fields = {}
         self.roll_back()
         #: Whom the user logs in as; None: as themselves.
         self.login_user: bytes | None = None
@@ -98,9 +99,9 @@ class RequestFields:
 
     def roll_back(self) -> None:
         """Forget the fields that were set, as Dovecot does after a failed passdb."""
-        earlier = _fields(self._request.get(b"passdb"))
-        self.hidden_fields = {name: value for name, value in earlier.items() if is_hidden(name)}
-        self.fields = {name: value for name, value in earlier.items() if name not in self.hidden_fields}
+        self.fields, self.hidden_fields = _fields(self._request.get(b"passdb")), {}
+        for name in [name for name in self.fields if is_hidden(name)]:
+            self.hidden_fields[name] = self.fields.pop(name)
         self.userdb_fields = _fields(self._request.get(b"userdb"))
         self.password = b""
 

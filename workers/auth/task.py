@@ -17,18 +17,14 @@ from workers.auth.log_prefix import log_prefix
 from workers.auth.passdb import PassdbLookup, PasswordVerify
 from workers.auth.password_check import RETURNED_PASSWORD, Check, check_returned
 from workers.auth.userdb import UserdbLookup
-from workers.lua.runtime import StepKind
 from workers.lua.script_life import call_failure, no_function
 from workers.tasks import CallTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dispatcher.protocol.invocation import Invocation
     from workers.instances import Instance
     from workers.lua.runtime import Step
-    from workers.tasks import Scheduler
-    from workers.work import TakenChunk
 
 PASSDB_CACHE_KEY: Final = "auth_passdb_get_cache_key"
 USERDB_CACHE_KEY: Final = "auth_userdb_get_cache_key"
@@ -52,12 +48,9 @@ class AuthTask(CallTask):
     _call: AuthCall
     _entry: EntryPoint
 
-    def __init__(self, invocation: Invocation, chunk: TakenChunk, instance: Instance, scheduler: Scheduler) -> None:
-        super().__init__(invocation, chunk, instance, scheduler)
-
     def start(self) -> None:
         """Call the entry point."""
-        call = _auth_call(self.invocation.args, self.instance.package.dialect, self.scheduler.max_result_bytes)
+        call = _auth_call(self.invocation.args, self.instance, self.scheduler.max_result_bytes)
         make = _ENTRY_POINTS.get(self.invocation.function)
         if call is None or make is None:
             self.end(OutcomeKind.REJECTED, _refusal(self.invocation.function, is_known=make is not None))
@@ -65,7 +58,7 @@ class AuthTask(CallTask):
         if make is PasswordVerify and (call.password is None or call.option(b"is_credentials_lookup")):
             # Credentials are always looked up.
             make = PassdbLookup
-        self._call = call = call._replace(expand=self._expand)
+        self._call = call
         self._begin(make(call))
 
     def go_on(self, coroutine: object, values: tuple[Any, ...]) -> None:
@@ -115,18 +108,9 @@ class AuthTask(CallTask):
         entry = self._entry
         self._conclude(entry.fail(call_failure(entry.function, entry.argument_count, text, entry.result_count)))
 
-    def _expand(self, user: bytes, template: bytes) -> tuple[bool, bytes]:
-        """Expand a template that stands in a field; by then the user may have been renamed."""
-        request = {**self._call.request, b"user": user}
-        step = self.instance.state.call_export(b"auth_expand", (request, template))
-        if step[0] != StepKind.DONE:
-            return False, step[1]
-        _, is_expanded, text = step
-        return is_expanded, text
-
     def _begin(self, entry: EntryPoint) -> None:
         self._entry = entry
-        self.after(entry.start(self.instance.state))
+        self.after(entry.start())
 
     def _conclude(self, result: AuthResult) -> None:
         if self._entry.log:
@@ -141,7 +125,7 @@ class AuthTask(CallTask):
             self.scheduler.log(self.instance.package.name, level, prefix + text)
 
 
-def _auth_call(args: list[Any], dialect: str, max_result_bytes: int) -> AuthCall | None:
+def _auth_call(args: list[Any], instance: Instance, max_result_bytes: int) -> AuthCall | None:
     """Read the arguments `[request, password]`; None if they are none."""
     request = args[0] if args else {}
     # An empty dict is one on the wire too; a list would be a table whose keys are numbers.
@@ -153,7 +137,7 @@ def _auth_call(args: list[Any], dialect: str, max_result_bytes: int) -> AuthCall
             return None
         if b"\0" in password:
             password = password.partition(b"\0")[0]
-    return AuthCall(request, password, dialect, max_result_bytes)
+    return AuthCall(request, password, instance.package.dialect, max_result_bytes, instance.state)
 
 
 def _refusal(function: str, *, is_known: bool) -> str:

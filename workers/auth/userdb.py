@@ -15,7 +15,7 @@ from workers.auth.userdb_fields import set_userdb_field
 
 if TYPE_CHECKING:
     from workers.auth.password_check import Check
-    from workers.lua.runtime import LuaState, Step
+    from workers.lua.runtime import Step
 
 
 class UserdbLookup(LookupBase):
@@ -24,9 +24,9 @@ class UserdbLookup(LookupBase):
     function = "auth_userdb_lookup"
     argument_count = 1
 
-    def start(self, state: LuaState) -> Step:
+    def start(self) -> Step:
         """Call it."""
-        return state.call_export(b"auth_start", (self.function.encode(), self.call.request))
+        return self.call.state.call_export(b"auth_start", (self.function.encode(), self.call.request))
 
     def conclude(self, step: Step) -> AuthResult:
         """Judge a DONE step."""
@@ -53,7 +53,8 @@ class UserdbLookup(LookupBase):
     def _take_fields(self, returned: Returned) -> None:
         is_string = returned.kind in {"string", "number"}
         for key, value in words(returned.text or b"") if is_string else returned.pairs:
-            if self.is_key(key):
+            # entry_points.lua lets through no other keys of a table.
+            if not is_string or self.is_key(key):
                 set_userdb_field(self.fields, key, value)
 
     def _rejected(self, returned: Returned) -> AuthResult:
