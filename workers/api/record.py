@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 #: The category that every event of a script inherits from the script event.
 LUA_CATEGORY: Final = b"lua"
-#: The category of what the auth host says.
-AUTH_CATEGORY: Final = b"auth"
+#: The categories of what the auth host says.
+_AUTH_CATEGORIES: Final = (b"auth",)
 #: The field of the script event that holds the script's name.
 SCRIPT_FIELD: Final = b"script"
 
@@ -96,7 +96,7 @@ def direct_record(level: bytes, text: bytes) -> LogRecord:
 
 def host_record(level: bytes, text: bytes) -> LogRecord:
     """Make the record of what the auth host says about a request."""
-    return LogRecord(level, None, text, b"", (AUTH_CATEGORY,), {}, b"", 0, is_source_wanted=False)
+    return LogRecord(level, None, text, b"", _AUTH_CATEGORIES, {}, b"", 0, is_source_wanted=False)
 
 
 def event_record(context: LogContext, sent: SentEvent) -> LogRecord:

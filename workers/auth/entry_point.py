@@ -83,8 +83,8 @@ class Returned(NamedTuple):
     @property
     def pairs(self) -> list[tuple[bytes, bytes]]:
         """The fields of a table."""
-        parts = self.text.split(b"\0") if self.text else []
-        return list(zip(parts[::2], parts[1::2], strict=True))
+        parts = iter(self.text.split(b"\0") if self.text else ())
+        return list(zip(parts, parts, strict=True))
 
 
 class EntryPoint(Protocol):
