@@ -7,6 +7,7 @@ Started by the pool as `python -m workers.process NAME NOTE` with the settings o
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -299,6 +300,9 @@ def main() -> int:
         return exc.exit_code
     signal.signal(signal.SIGTERM, lambda _signal, _frame: process.stop())
     when_parent_ends(parent_in, process.stop_as_orphan)
+    # What is there by now stays until the end. To look through it again and again would hold all calls up, for 20 ms.
+    gc.collect()
+    gc.freeze()
     exit_code = process.run()
     # Daemon threads may be stuck in Lua; the interpreter's own shutdown would wait for their locks.
     logging.shutdown()
