@@ -324,6 +324,8 @@ class AsyncDispatcher:
         if not alive:
             self._coalescers[queue].release(slot)
             return
+        # Nobody answers the others.
+        slot.left = min(slot.left, len(alive))
         keep_s = int(last_bucket * BUCKET_S - self._loop.time()) + KEEP_AFTER_DEADLINE_S
         self._link.send(Outgoing(queue, number, alive, packages, slot, keep_s))
 

@@ -43,6 +43,8 @@ class Slot:
     left: int
     timer: asyncio.TimerHandle | None = None
     is_free: bool = False
+    #: Is most of the chunk still to be answered? By time a slot comes back before.
+    is_open: bool = True
 
 
 class Coalescer:
@@ -71,6 +73,8 @@ class Coalescer:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Pending] = deque()
         self._slots_taken = 0
+        #: Chunks that are still to be answered for the most part, whether they hold a slot or not.
+        self._open_count = 0
         self._slots = MIN_SLOTS
         self._is_pump_scheduled = False
         self._is_paused = False
@@ -101,16 +105,22 @@ class Coalescer:
         more to be had and calls are lost that could simply have waited.
         """
         if not slot.is_free:
-            slot.timer = self._loop.call_later(self._slot_return_s, self.release, slot)
+            slot.timer = self._loop.call_later(self._slot_return_s, self._free, slot)
 
     def answered(self, slot: Slot) -> None:
         """Note that one invocation of the slot's chunk has its outcome."""
         slot.left -= 1
-        if slot.left <= 0 and not slot.is_free:
+        if slot.left <= 0 and slot.is_open:
             self.release(slot)
 
     def release(self, slot: Slot) -> None:
-        """Give the slot back; a second time does nothing."""
+        """Give the slot of a chunk back that is done with; a second time does nothing."""
+        if slot.is_open:
+            slot.is_open = False
+            self._open_count -= 1
+        self._free(slot)
+
+    def _free(self, slot: Slot) -> None:
         if slot.is_free:
             return
         slot.is_free = True
@@ -137,14 +147,16 @@ class Coalescer:
     def _pump(self) -> None:
         self._is_pump_scheduled = False
         while self._waiting and self._slots_taken < self._slots and not self._is_paused:
-            chunk = self._take_chunk(self._slots - self._slots_taken)
+            # Split over the workers that may be idle: with everything in one chunk they would have nothing to do. Where
+            # as many chunks as there are slots still run, nobody is, and what waits travels together.
+            chunk = self._take_chunk(max(1, self._slots - self._open_count))
             slot = Slot(left=max(1, int(len(chunk) * ANSWERED_SHARE)))
             self._slots_taken += 1
+            self._open_count += 1
             self._send(chunk, slot)
 
-    def _take_chunk(self, free_slots: int) -> list[Pending]:
-        # Split over the free slots: with everything in one chunk the other workers would have nothing to do.
-        count = min(self._max_invocations, -(-len(self._waiting) // free_slots))
+    def _take_chunk(self, share_count: int) -> list[Pending]:
+        count = min(self._max_invocations, -(-len(self._waiting) // share_count))
         chunk = [self._waiting.popleft()]
         size_bytes = len(chunk[0].data)
         while len(chunk) < count:

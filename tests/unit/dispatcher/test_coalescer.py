@@ -115,6 +115,38 @@ async def test_slot_comes_back_after_its_time_when_nothing_is_answered():
 
 
 @scenario
+async def test_calls_travel_together_while_all_slots_have_come_back_by_time_only():
+    wire = Wire(slot_return_s=0.0)
+    wire.add(2)
+    await turn()
+    slots = [slot for _, slot in wire.sent]
+    for slot in slots:
+        wire.coalescer.written(slot)
+    while not all(slot.is_free for slot in slots):
+        await turn()
+    wire.add(4)
+    await turn()
+    assert [1, 1, 4] == wire.sizes
+
+
+@scenario
+async def test_calls_are_split_again_once_the_late_chunks_are_answered():
+    wire = Wire(slot_return_s=0.0)
+    wire.add(2)
+    await turn()
+    slots = [slot for _, slot in wire.sent]
+    for slot in slots:
+        wire.coalescer.written(slot)
+    while not all(slot.is_free for slot in slots):
+        await turn()
+    for slot in slots:
+        wire.coalescer.answered(slot)
+    wire.add(4)
+    await turn()
+    assert [1, 1, 2, 2] == wire.sizes
+
+
+@scenario
 async def test_slot_does_not_come_back_by_time_while_its_chunk_is_being_written():
     wire = Wire(slot_return_s=0.0)
     wire.add(2)
