@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from workers.admission import Admission
 from workers.breaker import Breaker
 from workers.call_log import CallLog
+from workers.gathering import Gathering
 from workers.instances import InstanceCache
 from workers.lua.marshal import MarshalError
 from workers.lua.time_slice import TimeSlice
@@ -38,12 +39,6 @@ if TYPE_CHECKING:
     from workers.tasks import Task
 
 _log: Final = logging.getLogger("lualoft.engine")
-
-#: Answers that are gathered before they go to the outbox while there is more to do.
-FLUSH_EVERY: Final = 128
-
-#: Seconds for which an answer may be held back while the next calls run.
-FLUSH_AFTER_S: Final = 0.005
 
 #: Characters of an error text that travel back; a script chooses them.
 MAX_ERROR_CHARS: Final = 16 * 1024
@@ -117,8 +112,9 @@ class Engine:
         self._parking = ParkingLot()
         self._admission = Admission(self, self._instances, self.breaker, self._parking)
         self._operations = OperationRunner(settings.max_operations, catalog, self._operation_ended)
-        self._answers: list[Answer] = []
-        self._oldest_s = 0.0
+        self._gathering = Gathering(host.deliver, lambda: self._operations.computing_count)
+        #: Does a call go on whose hash was computed?
+        self._is_computed = False
         #: Outcomes by kind since the start.
         self.counts: Counter[str] = Counter()
 
@@ -155,7 +151,7 @@ class Engine:
         while self._take_in():
             self._turn()
         # Before script_deinit and operations that are slow to end: who drains us does not wait for those for ever.
-        self._flush()
+        self._gathering.flush()
         self._instances.close()
         self._watch.stop()
         self._operations.stop()
@@ -176,7 +172,7 @@ class Engine:
     def _next(self) -> TakenChunk | Finished | _Stop | None:
         wait_s = self._parking.next_wait_s()
         if self._inbox.empty():
-            held_s = self._hold()
+            held_s = self._gathering.rest()
             wait_s = held_s if wait_s is None else min(wait_s, held_s or wait_s)
             self._slice.rest()
             self._note(NOBODY)
@@ -184,17 +180,6 @@ class Engine:
             return self._inbox.get(timeout=wait_s)
         except Empty:
             return None
-
-    def _hold(self) -> float | None:
-        """Deliver what is answered; or, while hashes are computed, hold it for these seconds, as more will follow.
-
-        Each answer that travels alone costs a third of what a hash costs, and the cores are busy with hashes then.
-        """
-        left_s = FLUSH_AFTER_S - (time.monotonic() - self._oldest_s)
-        if self._answers and left_s > 0 and self._operations.is_computing:
-            return left_s
-        self._flush()
-        return None
 
     def _turn(self) -> None:
         """Run a few of each kind."""
@@ -209,7 +194,7 @@ class Engine:
         if interrupted is None:
             return
         # The slice may last; nobody else's answer waits for it.
-        self._flush()
+        self._gathering.flush()
         task, coroutine = interrupted
         if task.deadline_unix_s <= time.time():
             self.step(task, task.expire, coroutine)
@@ -235,7 +220,7 @@ class Engine:
         if name == SLICE:
             self._end_slice(task, step[1])
             return
-        token = self._parking.enter(task, step[1])
+        token = self._parking.enter(task, step[1], is_computed=self._operations.computes(name))
         try:
             # Without its first element the step has the shape of a DONE one.
             args = state.values_of(step[1:], MAX_ARGUMENT_BYTES)
@@ -251,7 +236,8 @@ class Engine:
 
     def run_operation(self, task: Task, name: bytes, args: Sequence[Any]) -> None:
         """Run an operation for the task itself; it goes on with the results and None for a coroutine."""
-        self._operations.start(self._parking.enter(task, None), name, args)
+        token = self._parking.enter(task, None, is_computed=self._operations.computes(name))
+        self._operations.start(token, name, args)
 
     def log(self, script_name: str, level: str, text: bytes) -> None:
         """Log what the host has to say about the running task."""
@@ -262,12 +248,7 @@ class Engine:
         if len(outcome.error) > MAX_ERROR_CHARS:
             outcome = outcome.with_short_error(MAX_ERROR_CHARS)
         self.counts[outcome.kind] += 1
-        now_s = time.monotonic()
-        if not self._answers:
-            self._oldest_s = now_s
-        self._answers.append(Answer(chunk, outcome))
-        if len(self._answers) >= FLUSH_EVERY or now_s - self._oldest_s >= FLUSH_AFTER_S:
-            self._flush()
+        self._gathering.add(Answer(chunk, outcome), is_computed=self._is_computed)
 
     def left(self, instance: Instance, kind: OutcomeKind) -> None:
         """Note that a call has left an instance, and how: another may come in."""
@@ -283,7 +264,7 @@ class Engine:
 
     def _end_slice(self, task: Task, coroutine: object) -> None:
         # A turn may be 32 calls that all compute: no answer waits for more than one slice.
-        self._flush()
+        self._gathering.flush()
         task.cpu_s += self._watch.spent_s()
         if task.cpu_s > task.max_cpu_s:
             task.exceed(coroutine)
@@ -298,14 +279,16 @@ class Engine:
         task = self._slice.task
         task.give_up()
         self.breaker.note_stuck(task.instance.package_id, task.instance.package)
-        self._flush()
+        self._gathering.flush()
         self._host.on_stuck()
         return True
 
     def _go_on(self, place: Place | None, values: tuple[Any, ...]) -> None:
         # None: its deadline came first, and the results are nobody's.
         if place is not None:
+            self._is_computed = place.is_computed
             self.step(place.task, place.task.go_on, place.coroutine, values)
+            self._is_computed = False
 
     def _run_due(self) -> None:
         for token, place, is_wake in self._parking.take_due():
@@ -314,8 +297,3 @@ class Engine:
             else:
                 self._operations.cancel(token)
                 self.step(place.task, place.task.expire, place.coroutine)
-
-    def _flush(self) -> None:
-        if self._answers:
-            answers, self._answers = self._answers, []
-            self._host.deliver(answers)

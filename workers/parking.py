@@ -25,6 +25,8 @@ class Place(NamedTuple):
 
     task: Task
     coroutine: object
+    #: Is what it waits for computed, on the thread for that?
+    is_computed: bool
 
 
 class ParkingLot:
@@ -39,10 +41,10 @@ class ParkingLot:
     def __repr__(self) -> str:
         return f"<ParkingLot: {len(self._places)} parked, {len(self._times)} times>"
 
-    def enter(self, task: Task, coroutine: object) -> int:
+    def enter(self, task: Task, coroutine: object, *, is_computed: bool = False) -> int:
         """Park a task until its operation's results arrive or its deadline passes; returns the token."""
         token = next(self._tokens)
-        self._places[token] = Place(task, coroutine)
+        self._places[token] = Place(task, coroutine, is_computed)
         # A call that waits often leaves a time behind at each wait, and its deadline may be a day away.
         if len(self._times) > 2 * len(self._places) + MAX_STALE_COUNT:
             self._times = [entry for entry in self._times if entry[1] in self._places]

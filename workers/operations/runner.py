@@ -49,13 +49,18 @@ class OperationRunner:
         self._is_stopping = False
 
     @property
-    def is_computing(self) -> bool:
-        """Does anything wait for the computing thread or run on it?"""
-        return bool(self._computing)
+    def computing_count(self) -> int:
+        """How many wait for the computing thread or run on it."""
+        return len(self._computing)
 
     def is_known(self, name: bytes) -> bool:
         """Is there an operation of this name?"""
         return name in self._catalog.operations
+
+    def computes(self, name: bytes) -> bool:
+        """Is it an operation of the computing thread?"""
+        operation = self._catalog.operations.get(name)
+        return isinstance(operation, Blocking) and operation.is_computing
 
     def start(self, token: int, name: bytes, args: Sequence[Any]) -> None:
         """Start an operation; its results are delivered with the token."""
