@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("lualoft.engine")
 
+#: Hashes that make a long line: about as many milliseconds.
+LONG_LINE: Final = 16
+
 #: Characters of an error text that travel back; a script chooses them.
 MAX_ERROR_CHARS: Final = 16 * 1024
 
@@ -122,6 +125,11 @@ class Engine:
     def instance_count(self) -> int:
         """Scripts that are loaded."""
         return len(self._instances)
+
+    @property
+    def has_long_line(self) -> bool:
+        """Do so many hashes wait that another worker would compute the next one sooner? From any thread."""
+        return self._operations.computing_count >= LONG_LINE
 
     @property
     def max_result_bytes(self) -> int:

@@ -55,6 +55,9 @@ ORPHAN_LIMIT_S: Final = 1.0
 #: Pause between two attempts to end a wait for the next chunk.
 INTERRUPT_EVERY_S: Final = 0.02
 
+#: Seconds for which a worker with a long line of hashes leaves what is on the queue to others.
+OTHERS_FIRST_S: Final = 0.002
+
 #: Bytecode time slice between threads: the engine hands over often and briefly.
 SWITCH_INTERVAL_S: Final = 0.001
 
@@ -182,11 +185,22 @@ class WorkerProcess:
         if not self._may_take:
             time.sleep(BEAT_EVERY_S)
             return
-        chunk = self._worker.take()
+        chunk = self._take()
         if chunk is not None:
             self._chunks.add(chunk)
             self._in_flight.add(len(chunk.invocations))
             self._engine.give(chunk)
+
+    def _take(self) -> TakenChunk | None:
+        """Take a chunk; not at once while hashes stand in line here.
+
+        Redis serves whoever has waited for longest, a slow worker as often as a quick one: in the end all hashes would
+        stand in line at the slow one.
+        """
+        if not self._engine.has_long_line:
+            return self._worker.take()
+        time.sleep(OTHERS_FIRST_S)
+        return self._worker.take(is_waiting=False)
 
     def _finish(self, chunk: TakenChunk) -> None:
         self._worker.finish(chunk)

@@ -166,16 +166,16 @@ class ChunkWorker(SimpleWorker):
 
     # Taking.
 
-    def take(self) -> TakenChunk | None:
-        """Wait up to `DEQUEUE_S` for a chunk; None when there was none or it had to be refused.
+    def take(self, *, is_waiting: bool = True) -> TakenChunk | None:
+        """Wait up to `DEQUEUE_S` for a chunk, or take one that is there; None if there was none or it was refused.
 
-        Redis: BLMOVE, HGETALL, two pipelines of RQ's bookkeeping with a script between, and an MGET for scripts not
-        seen before. What does not unseal is out of the queue after the HGETALL and one transaction.
+        Redis: BLMOVE or LMOVE, HGETALL, two pipelines of RQ's bookkeeping with a script between, and an MGET for
+        scripts not seen before. What does not unseal is out of the queue after the HGETALL and one transaction.
 
         Raises:
             redis errors.
         """
-        job = self._dequeue()
+        job = self._dequeue(DEQUEUE_S if is_waiting else None)
         if job is None:
             return None
         try:
@@ -192,17 +192,20 @@ class ChunkWorker(SimpleWorker):
             self._forget(ticket)
             raise
 
-    def _dequeue(self) -> ChunkJob | None:
+    def _dequeue(self, wait_s: int | None) -> ChunkJob | None:
         """Move the next job id into RQ's intermediate list and fetch its job."""
         (queue,) = self.queues
         try:
-            _, raw_id = self.queue_class.lmove(self._taking, queue.key, DEQUEUE_S)
+            moved = self.queue_class.lmove(self._taking, queue.key, wait_s)
         except DequeueTimeout:
             return None
         except REDIS_ERRORS:
             # The move may have been done and its answer lost: then a job lies in the list of which nobody knows.
             self._sweep_s = -math.inf
             raise
+        if moved is None:
+            return None
+        _, raw_id = moved
         try:
             job = cast("ChunkJob", ChunkJob.fetch(raw_id.decode(), connection=self.connection))
         except REDIS_ERRORS as exc:

@@ -13,6 +13,7 @@ from dispatcher.client import AsyncDispatcher
 from dispatcher.local_pool import LocalPool
 from dispatcher.protocol.auth_result import AuthVerdict
 from dispatcher.protocol.settings import AuthSettings, DispatchSettings, PoolSettings, ScriptSettings
+from workers.engine import LONG_LINE
 
 USERS = Script.from_stream(
     "users",
@@ -181,6 +182,23 @@ def test_cache_key_is_what_the_script_says(settings, pool, script, expected):  #
 def test_cache_key_that_is_none_is_an_error(settings, pool):  # noqa: ARG001
     with pytest.raises(CacheKeyError, match=r"expected string, got table"):
         run(settings, lambda auth: auth.cache_key(CACHED, "userdb"))
+
+
+def test_other_calls_are_answered_while_many_hashes_stand_in_line(settings, pool):  # noqa: ARG001
+    hash_text = "{SHA512-CRYPT}$6$rounds=40000$abcdefgh$" + "x" * 86
+    source = f"function auth_passdb_lookup() return dovecot.auth.PASSDB_RESULT_OK, {{ password = '{hash_text}' }} end"
+    slow = Script.from_stream("slow", source.encode())
+
+    async def work(auth):
+        hashes = [asyncio.create_task(auth.verify(slow, {"user": "ada"}, "x")) for _ in range(60)]
+        await asyncio.sleep(0)
+        await auth.verify(OK, {"user": "ada"}, "x")
+        left_count = sum(not task.done() for task in hashes)
+        return left_count, {result.verdict for result in await asyncio.gather(*hashes)}
+
+    left_count, verdicts = run(settings, work)
+    assert left_count > LONG_LINE
+    assert {AuthVerdict.PASSWORD_MISMATCH} == verdicts
 
 
 def test_no_worker_is_an_internal_failure_and_never_a_verdict(settings):
