@@ -146,11 +146,10 @@ def test_worker_that_stands_still_is_replaced_and_its_calls_run_again(brief, tmp
 
 
 def test_worker_that_is_held_up_while_it_unloads_a_script_is_replaced(brief):
-    # Nothing in Python or Lua can interrupt it: every thread of the process stands still.
     endless = Script.from_stream(
         "endless", b"kept = setmetatable({}, { __gc = function() while true do end end }) function f() end"
     )
-    one = replace(brief, engine=replace(brief.engine, max_instances=1))
+    one = replace(brief, engine=replace(brief.engine, max_instances=1, max_cpu_s=0.2))
     with LocalPool(one), Dispatcher(one) as dispatcher:
         assert OutcomeKind.OK is dispatcher.call(endless, "f", deadline_s=20).kind
         dispatcher.call(SCRIPT, "ping", deadline_s=0.5)
