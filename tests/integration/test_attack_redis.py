@@ -64,7 +64,7 @@ def attacked():
         settings = Settings(
             key=Secret(generate_key()),
             redis=RedisSettings(url=Secret(server.url)),
-            pool=PoolSettings(workers=1, grace_s=5.0, lease_s=3.0),
+            pool=PoolSettings(workers=1, grace_s=5.0, lease_s=4.0),
         )
         with LocalPool(settings) as pool, connect_sync(settings.redis) as redis:
             yield settings, pool, redis

@@ -175,7 +175,7 @@ def test_chunk_put_on_the_queue_twice_runs_once(own, redis, tmp_path):
 
 def test_chunk_in_the_books_of_a_dead_worker_that_never_lived_does_not_run_again(own, redis, tmp_path):
     path = tmp_path / "runs"
-    hasty = replace(own, pool=replace(own.pool, lease_s=1.0))
+    hasty = replace(own, pool=replace(own.pool, lease_s=4.0))
     with Dispatcher(own) as dispatcher:
         call = dispatcher.submit(SCRIPT, "append", [str(path)], deadline_s=60, idempotent=True)
         wait_until(lambda: redis.llen(QUEUE))

@@ -139,7 +139,7 @@ def test_command_ends_with_the_worker_that_waits_for_it(dispatcher, tmp_path):
 
 
 def test_worker_that_does_not_move_at_all_is_replaced(tight):
-    frozen = replace(tight, dispatch=DispatchSettings(queue="frozen"), pool=replace(tight.pool, lease_s=1.0))
+    frozen = replace(tight, dispatch=DispatchSettings(queue="frozen"), pool=replace(tight.pool, lease_s=4.0))
     with LocalPool(frozen), Dispatcher(frozen) as dispatcher:
         assert OutcomeKind.WORKER_LOST is dispatcher.call(SCRIPT, "stop_worker", deadline_s=20).kind
         assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
