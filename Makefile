@@ -25,7 +25,7 @@ demo: $(STAMP)  ## check a shipped file of login attempts through queue and work
 test: check  ## everything: check, integration and acceptance tests
 	$(PYTHON) -m pytest $(wildcard tests/integration tests/acceptance)
 
-check: lint luacheck  ## format, lint, types, unit and conformance tests; under a minute
+check: lint luacheck  ## format, lint, types, unit and conformance tests; a minute or two
 	$(PYTHON) -m pytest $(wildcard tests/unit tests/conformance)
 
 lint: $(STAMP)  ## ruff and mypy
