@@ -6,8 +6,8 @@
 
 local host = ...
 local is_our_source, getinfo, getmetatable_raw = host.is_our_source, host.raw.getinfo, host.raw.getmetatable
-local error, floor, ceil, find, format, next, rawequal, rawget, sub, tonumber, type =
-   error, math.floor, math.ceil, string.find, string.format, next, rawequal, rawget, string.sub, tonumber, type
+local error, floor, ceil, find, format, next, rawequal, rawget, select, sub, tonumber, type =
+   error, math.floor, math.ceil, string.find, string.format, next, rawequal, rawget, select, string.sub, tonumber, type
 local tointeger = math.tointeger
 local loaded = package.loaded
 local knows_tail_calls = not host.native.is_lua51 and not host.native.is_luajit
@@ -111,6 +111,14 @@ host.type_name = type_name
 -- Raised by functions that take exactly `expected` arguments; explicit nils are counted.
 function host.wrong_count(expected, got)
    error(format("expected %d arguments, got %d", expected, got), 0)
+end
+
+-- Raises unless a function that takes exactly `expected` arguments was given that many.
+function host.expect_exactly(expected, ...)
+   local count = select("#", ...)
+   if count ~= expected then
+      host.wrong_count(expected, count)
+   end
 end
 
 function host.wrong_range(least, most, got)

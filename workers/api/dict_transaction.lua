@@ -5,8 +5,8 @@
 -- commit or rollback, the texts about the state come instead.
 
 local host = ...
-local await, check_integer, check_string, expect_count, wrong_count =
-   host.await, host.check_integer, host.check_string, host.expect_count, host.wrong_count
+local await, check_integer, check_string, expect_count, expect_exactly =
+   host.await, host.check_integer, host.check_string, host.expect_count, host.expect_exactly
 local error, select, type = error, select, type
 local floor, ceil, format = math.floor, math.ceil, string.format
 local nesting, at_call_end = host.nesting, host.at_call_end
@@ -34,13 +34,6 @@ end
 -- Its call has ended: it was not committed, so it is rolled back, and it must not keep what the call held.
 local function leave(txn)
    txn.call, txn.changes = nil, nil
-end
-
-local function expect_exactly(expected, ...)
-   local count = select("#", ...)
-   if count ~= expected then
-      wrong_count(expected, count)
-   end
 end
 
 local function add(txn, kind, key, value)

@@ -5,9 +5,9 @@
 -- their first NUL. Mirrors dlua-dovecot.c (2.3 and 2.4).
 
 local host = ...
-local check_integer, check_string, wrong_count, emit, emit_debug, location =
-   host.check_integer, host.check_string, host.wrong_count, host.emit, host.emit_debug, host.location
-local format, select, tonumber = string.format, select, tonumber
+local check_integer, check_string, expect, emit, emit_debug, location =
+   host.check_integer, host.check_string, host.expect_exactly, host.emit, host.emit_debug, host.location
+local format, tonumber = string.format, tonumber
 
 local STRING, INTEGER, TIME = "s", "i", "t"
 
@@ -33,13 +33,6 @@ local function increased(record, key, difference)
       return integer_text(tonumber(record.values[key]) + difference)
    end
    return integer_text(difference)
-end
-
-local function expect(expected, ...)
-   local count = select("#", ...)
-   if count ~= expected then
-      wrong_count(expected, count)
-   end
 end
 
 local function add_setters(methods, record_of)

@@ -5,8 +5,8 @@
 -- dlua-dovecot-http.c and http-client-request.c (2.3, 2.4).
 
 local host = ...
-local await, check_string, native, new_request_event, wrong_count, wrong_range =
-   host.await, host.check_string, host.native, host.new_request_event, host.wrong_count, host.wrong_range
+local await, check_string, expect, native, new_request_event, wrong_range =
+   host.await, host.check_string, host.expect_exactly, host.native, host.new_request_event, host.wrong_range
 local concat, error, find, format, gsub, ipairs, lower, next, rawequal, remove, select, type =
    table.concat, error, string.find, string.format, string.gsub, ipairs, string.lower, next, rawequal, table.remove,
    select, type
@@ -52,13 +52,6 @@ function host.new_http_request(client, handle, method, target)
    }
    request.event = new_request_event(client.event, request)
    return new_request(request)
-end
-
-local function expect(expected, ...)
-   local count = select("#", ...)
-   if count ~= expected then
-      wrong_count(expected, count)
-   end
 end
 
 local function check_open(request)
