@@ -1,8 +1,8 @@
 """Which destinations a script's requests may reach: `scripts.NAME.egress`, an allow-list that is off while empty.
 
 Whoever connects for a script asks twice: `check_host` with what the script wrote, before anything is looked up, and
-`allowed_of` with what the name resolved to. It must then connect to one of those addresses and not look the name up
-again, and do both again for each redirect. Looking a name up is not restricted: it reaches only the DNS servers.
+`check_address` with each address that the name resolved to. It must then connect to one that passed and not look the
+name up again, and do both again for each redirect. Looking a name up is not restricted: it reaches DNS servers only.
 """
 
 from __future__ import annotations
@@ -96,25 +96,6 @@ class Egress:
         is_allowed = any(ip in rule.network for rule in self._networks(port) if rule.network is not None)
         if not is_allowed and not (host and _is_public(ip) and self._allows_name(host, port)):
             raise EgressRefusedError(self._script, host or address, port, address if host else "")
-
-    def allowed_of(self, addresses: Sequence[str], port: int, host: str) -> list[str]:
-        """Return those addresses of a name that may be connected to; at least one.
-
-        Raises:
-            EgressRefusedError: all are refused; it names the first.
-        """
-        allowed: list[str] = []
-        refused: EgressRefusedError | None = None
-        for address in addresses:
-            try:
-                self.check_address(address, port, host)
-            except EgressRefusedError as exc:
-                refused = refused or exc
-            else:
-                allowed.append(address)
-        if refused and not allowed:
-            raise refused
-        return allowed
 
     def _networks(self, port: int) -> Iterable[EgressRule]:
         return (rule for rule in self._rules if rule.network is not None and rule.port in (None, port))
