@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from dispatcher.asked import HeldCall
     from dispatcher.auth_chain import Link
     from dispatcher.auth_guard import Guard
     from dispatcher.client import AsyncDispatcher
@@ -158,8 +159,13 @@ class Auth:
             return await self._ask(script, "auth_password_verify", args)
         found = script if isinstance(script, Script) else self._dispatcher.catalog.find(script)
         what = (found.packed[0], self._queue or "")
-        submit = partial(self._submit, found, "auth_password_verify", args)
-        return self._told(script, await self._single_flight.call(what, args, submit))
+        hold = partial(self._hold, found, "auth_password_verify", args)
+        return self._told(script, await self._single_flight.call(what, args, hold))
+
+    def _hold(self, script: Script, function: str, args: list[Any], deadline_s: float) -> HeldCall:
+        return self._dispatcher.hold(
+            script, function, args, deadline_s=deadline_s, queue=self._queue, idempotent=True, host=AUTH_HOST
+        )
 
     async def _ask(self, script: str | Script, function: str, args: list[Any]) -> AuthResult:
         return self._told(script, await self._submit(script, function, args))

@@ -1,6 +1,6 @@
 """Auth as the `[auth]` settings want it: with limits on logins, with identical checks run once, or plain.
 
-Gateways open one beside their dispatcher. It connects to Redis only when something is limited.
+Gateways open one beside their dispatcher. It connects to Redis only when something of it is wanted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dispatcher.auth import Auth
 from dispatcher.login_limit import LoginLimits
+from dispatcher.shared_flight import SharedFlights
 from dispatcher.single_flight import SingleFlight
 
 if TYPE_CHECKING:
@@ -44,5 +45,10 @@ async def guarded_auth(
         limits = None
         if LoginLimits.are_wanted(settings.auth):
             limits = await stack.enter_async_context(LoginLimits(settings))
-        single_flight = SingleFlight() if settings.auth.single_flight else None
+        single_flight = None
+        if settings.auth.single_flight:
+            if deadline_s is None:
+                deadline_s = settings.dispatch.deadline_s
+            shared = await stack.enter_async_context(SharedFlights(settings, dispatcher.dispatcher_id))
+            single_flight = SingleFlight(shared, deadline_s)
         yield Auth(dispatcher, deadline_s=deadline_s, queue=queue, guard=Guard(limits, single_flight))

@@ -10,8 +10,10 @@ import asyncio
 import itertools
 import secrets
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
+from dispatcher.asked import Asked, AskedCalls, HeldCall
 from dispatcher.catalog import Catalog, Script
 from dispatcher.coalescer import Coalescer, Pending, Slot
 from dispatcher.deadlines import BUCKET_S, Deadlines
@@ -53,31 +55,6 @@ class Call(NamedTuple):
     tag: object = None
 
 
-class _Asked:
-    """A call that waits for its outcome."""
-
-    __slots__ = ("bucket", "chunk_number", "future", "is_idempotent", "package", "pending", "queue", "slot")
-
-    def __init__(
-        self,
-        future: asyncio.Future[Outcome],
-        pending: Pending,
-        package: tuple[bytes, bytes],
-        queue: str,
-        *,
-        is_idempotent: bool,
-    ) -> None:
-        self.future = future
-        self.pending = pending
-        #: (package id, encoded package) of its script.
-        self.package = package
-        self.queue = queue
-        self.is_idempotent = is_idempotent
-        self.bucket = 0
-        self.slot: Slot | None = None
-        self.chunk_number = 0
-
-
 class AsyncDispatcher:
     """Calls script functions on the pool.
 
@@ -89,8 +66,7 @@ class AsyncDispatcher:
         self._catalog = Catalog(settings)
         self._all_settings = settings
         self._ids = itertools.count(1)
-        self._asked: dict[int, _Asked] = {}
-        self._asked_bytes = 0
+        self._asked = AskedCalls(settings.dispatch)
         self._coalescers: dict[str, Coalescer] = {}
         self._dispatcher_id = secrets.token_hex(ID_BYTES)
         self._is_closed = False
@@ -116,7 +92,7 @@ class AsyncDispatcher:
         """End what is still unanswered as `unavailable`, then disconnect."""
         self._is_closed = True
         self._deadlines.close()
-        for call_id in list(self._asked):
+        for call_id in self._asked.ids():
             self.end(call_id, OutcomeKind.UNAVAILABLE, "the dispatcher was closed before the outcome arrived")
         await self._link.close()
 
@@ -124,6 +100,11 @@ class AsyncDispatcher:
     def catalog(self) -> Catalog:
         """The scripts that are known by name."""
         return self._catalog
+
+    @property
+    def dispatcher_id(self) -> str:
+        """Names this dispatcher and its reply stream; random."""
+        return self._dispatcher_id
 
     @property
     def pending_count(self) -> int:
@@ -175,12 +156,29 @@ class AsyncDispatcher:
         It is already done past the cap, as `queue_full`, and once the dispatcher is closed, as `unavailable`.
         `host` is `Invocation.host`.
         """
+        held = self.hold(script, function, args, deadline_s=deadline_s, queue=queue, idempotent=idempotent, host=host)
+        held.send()
+        return held.future
+
+    def hold(  # noqa: PLR0913 - those of `submit`
+        self,
+        script: str | Script,
+        function: str,
+        args: Sequence[Any],
+        *,
+        deadline_s: float | None = None,
+        queue: str | None = None,
+        idempotent: bool = False,
+        host: str = "",
+    ) -> HeldCall:
+        """Like `submit`, but send nothing yet: the call may be told an outcome without having been sent."""
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("a dispatcher belongs to the event loop in which it was entered")
         if not isinstance(function, str):
             raise ArgumentError(f"function must be a name as text, not {type(function).__name__}")
         found = script if isinstance(script, Script) else self._catalog.find(script)
-        coalescer = self._coalescer(queue or self._settings.queue)
+        queue = queue or self._settings.queue
+        coalescer = self._coalescer(queue)
         # Before anything is noted down: a call that cannot have a deadline would never leave the books again.
         wait_s = self._settings.deadline_s if deadline_s is None else _checked_deadline(deadline_s)
         call_id = next(self._ids)
@@ -195,26 +193,15 @@ class AsyncDispatcher:
             bool(idempotent),
             host,
         )
-        data = encode_invocation(invocation, self._settings.max_invocation_bytes)
-        future: asyncio.Future[Outcome] = self._loop.create_future()
-        if self._is_closed:
-            future.set_result(Outcome(call_id, OutcomeKind.UNAVAILABLE, error="the dispatcher is closed"))
-            return future
-        if not self._has_room(len(data)):
-            future.set_result(self._queue_full(call_id))
-            return future
-        asked = _Asked(
-            future,
-            Pending(call_id, data),
-            found.packed,
-            queue or self._settings.queue,
-            is_idempotent=bool(idempotent),
-        )
-        self._asked[call_id] = asked
-        self._asked_bytes += len(data)
-        asked.bucket = self._deadlines.add(call_id, self._loop.time() + wait_s)
-        coalescer.add(asked.pending)
-        return future
+        pending = Pending(call_id, encode_invocation(invocation, self._settings.max_invocation_bytes))
+        asked = Asked(self._loop.create_future(), pending, found.packed, queue, is_idempotent=bool(idempotent))
+        refusal = self._closed(call_id) if self._is_closed else self._asked.refusal(pending)
+        if refusal is not None:
+            asked.future.set_result(refusal)
+        else:
+            self._asked.add(asked)
+            asked.bucket = self._deadlines.add(call_id, self._loop.time() + wait_s)
+        return HeldCall(call_id, asked.future, partial(coalescer.add, pending))
 
     def map(
         self,
@@ -254,7 +241,7 @@ class AsyncDispatcher:
 
     def on_refusal(self, chunk_number: int, reason: str) -> None:
         """End the calls of a chunk that a worker could not open."""
-        for call_id in [i for i, asked in self._asked.items() if asked.chunk_number == chunk_number]:
+        for call_id in self._asked.ids_in_chunk(chunk_number):
             self.end(call_id, OutcomeKind.REJECTED, f"a worker refused the chunk: {reason}")
 
     def on_written(self, chunk: Outgoing) -> None:
@@ -268,10 +255,8 @@ class AsyncDispatcher:
         did arrive, and otherwise end at their deadline: running them twice would be worse.
         """
         coalescer = self._coalescer(chunk.queue)
-        alive = ((pending, self._asked.get(pending.invocation_id)) for pending in chunk.invocations)
-        coalescer.put_back(
-            [pending for pending, asked in alive if asked is not None and (asked.is_idempotent or not may_have_arrived)]
-        )
+        alive = self._asked.alive(chunk.invocations)
+        coalescer.put_back([pending for pending, asked in alive if asked.is_idempotent or not may_have_arrived])
         # The slot comes after the chunk: the other way round, what waits behind it would overtake it.
         coalescer.release(chunk.slot)
 
@@ -300,10 +285,9 @@ class AsyncDispatcher:
         self._resolve(call_id, Outcome(call_id, kind, error=error))
 
     def _resolve(self, call_id: int, outcome: Outcome) -> None:
-        asked = self._asked.pop(call_id, None)
+        asked = self._asked.take(call_id)
         if asked is None:
             return
-        self._asked_bytes -= len(asked.pending.data)
         self._deadlines.discard(call_id, asked.bucket)
         if asked.slot is not None:
             self._coalescers[asked.queue].answered(asked.slot)
@@ -314,13 +298,11 @@ class AsyncDispatcher:
         number = self._link.next_number()
         alive, last_bucket = [], 0
         packages: dict[bytes, bytes] = {}
-        for pending in chunk:
-            asked = self._asked.get(pending.invocation_id)
-            if asked is not None:
-                asked.slot, asked.chunk_number = slot, number
-                alive.append(pending)
-                packages[asked.package[0]] = asked.package[1]
-                last_bucket = max(last_bucket, asked.bucket)
+        for pending, asked in self._asked.alive(chunk):
+            asked.slot, asked.chunk_number = slot, number
+            alive.append(pending)
+            packages[asked.package[0]] = asked.package[1]
+            last_bucket = max(last_bucket, asked.bucket)
         if not alive:
             self._coalescers[queue].release(slot)
             return
@@ -355,19 +337,9 @@ class AsyncDispatcher:
             self._link.watch_queue(queue)
         return coalescer
 
-    def _has_room(self, size_bytes: int) -> bool:
-        return (
-            len(self._asked) < self._settings.max_pending_invocations
-            and self._asked_bytes + size_bytes <= self._settings.max_pending_bytes
-        )
-
-    def _queue_full(self, call_id: int) -> Outcome:
-        error = (
-            f"{len(self._asked)} invocations ({self._asked_bytes} bytes) wait already; the limits are "
-            f"dispatch.max_pending_invocations = {self._settings.max_pending_invocations} and "
-            f"dispatch.max_pending_bytes = {self._settings.max_pending_bytes}"
-        )
-        return Outcome(call_id, OutcomeKind.QUEUE_FULL, error=error)
+    @staticmethod
+    def _closed(call_id: int) -> Outcome:
+        return Outcome(call_id, OutcomeKind.UNAVAILABLE, error="the dispatcher is closed")
 
 
 def _checked_deadline(deadline_s: float) -> float:

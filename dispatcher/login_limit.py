@@ -8,34 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import ipaddress
-import logging
-import time
 from dataclasses import dataclass
-from importlib import resources
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dispatcher.protocol import keys
-from dispatcher.protocol.connection import REDIS_ERRORS, REDIS_NO_SCRIPT, connect_async
+from dispatcher.protocol.connection import REDIS_ERRORS, connect_async
 from dispatcher.protocol.sealing import Seal
+from dispatcher.script_batch import ScriptBatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
     from dispatcher.protocol.settings import AuthSettings, Settings
-
-_log: Final = logging.getLogger("lualoft.auth")
-
-#: Seconds for which a login waits for its count; then it is let through.
-ANSWER_LIMIT_S: Final = 0.5
-
-#: Seconds between two log lines about logins that could not be counted.
-LOG_EVERY_S: Final = 10.0
-
-#: Logins that are counted in one round trip at most.
-MAX_BATCH: Final = 512
 
 #: Bits of an IPv6 address that tell clients apart: whoever has one address has the whole network.
 IPV6_PREFIX: Final = 64
@@ -58,26 +46,6 @@ class Limit:
         return f"limited: {rule}; again in {again_ms / 1000:.1f} s"
 
 
-@dataclass(slots=True, eq=False)
-class _Count:
-    """A login that waits to be counted."""
-
-    keys: list[str]
-    limits: list[Limit]
-    future: asyncio.Future[str]
-
-    def arguments(self) -> list[str | int]:
-        """Return what the script is given beside the keys."""
-        numbers = [(limit.max_logins, int(limit.window_s * _MICROSECONDS)) for limit in self.limits]
-        return [number for pair in numbers for number in pair]
-
-    def conclude(self, answer: Any) -> None:  # noqa: ANN401 - redis-py's answer
-        """Resolve with a reason, or with nothing when the login may go on."""
-        if not self.future.done():
-            number, again_ms = answer
-            self.future.set_result(self.limits[number - 1].reason(again_ms) if number else "")
-
-
 class LoginLimits:
     """Counts logins; an async context manager, for any number of tasks of one event loop."""
 
@@ -92,12 +60,9 @@ class LoginLimits:
         self._limits["address"] = Limit("address", auth.max_ip_logins, auth.ip_window_s)
         self._redis = connect_async(settings.redis, retry_count=0)
         self._seal = Seal.from_keys([settings.key.reveal()])
-        self._script = resources.files("dispatcher").joinpath("login_limit.lua").read_bytes()
-        # Redis's name for a script, no protection of anything.
-        self._script_sha1 = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
-        self._waiting: list[_Count] = []
-        self._flushing: asyncio.Task[None] | None = None
-        self._logged_s = -LOG_EVERY_S
+        self._batch = ScriptBatch(
+            self._redis, "login_limit.lua", "logins are not limited at the moment, they cannot be counted"
+        )
 
     @staticmethod
     def are_wanted(settings: AuthSettings) -> bool:
@@ -111,10 +76,7 @@ class LoginLimits:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Disconnect; whoever still waits is let through."""
-        if self._flushing is not None:
-            self._flushing.cancel()
-            await asyncio.wait([self._flushing])
-        self._let_through(self._waiting)
+        await self._batch.close()
         with contextlib.suppress(*REDIS_ERRORS):
             await self._redis.aclose()
 
@@ -130,58 +92,20 @@ class LoginLimits:
         wanted = [(what, name) for what, name in names.items() if name and self._limits[what].max_logins]
         if not wanted:
             return ""
-        found = [
+        found = (
             keys.login_limit(what, self._seal.fingerprint(f"limit {what}".encode(), name)) for what, name in wanted
-        ]
-        counted = _Count(found, [self._limits[what] for what, _ in wanted], asyncio.get_running_loop().create_future())
-        self._waiting.append(counted)
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
-        return await counted.future
+        )
+        limits = [self._limits[what] for what, _ in wanted]
+        arguments = chain.from_iterable((one.max_logins, int(one.window_s * _MICROSECONDS)) for one in limits)
+        future: asyncio.Future[list[int] | None] = asyncio.get_running_loop().create_future()
+        self._batch.ask(tuple(found), tuple(arguments), partial(_resolve, future))
+        number, again_ms = await future or (0, 0)
+        return limits[number - 1].reason(again_ms) if number else ""
 
-    async def _flush(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
-                try:
-                    async with asyncio.timeout(ANSWER_LIMIT_S):
-                        await self._count(batch)
-                except (*REDIS_ERRORS, TimeoutError) as exc:
-                    self._note_trouble(exc)
-                finally:
-                    self._let_through(batch)
-        finally:
-            self._flushing = None
 
-    async def _count(self, batch: list[_Count]) -> None:
-        answers = await self._ask(batch)
-        if any(isinstance(answer, REDIS_NO_SCRIPT) for answer in answers):
-            # The first login, or Redis restarted.
-            await self._redis.script_load(self._script)
-            answers = await self._ask(batch)
-        for counted, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Exception):
-                self._note_trouble(answer)
-            else:
-                counted.conclude(answer)
-
-    async def _ask(self, batch: list[_Count]) -> list[Any]:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for counted in batch:
-                pipeline.evalsha(self._script_sha1, len(counted.keys), *counted.keys, *counted.arguments())
-            return list(await pipeline.execute(raise_on_error=False))
-
-    def _let_through(self, batch: list[_Count]) -> None:
-        for counted in batch:
-            if not counted.future.done():
-                counted.future.set_result("")
-
-    def _note_trouble(self, exc: BaseException) -> None:
-        now_s = time.monotonic()
-        if now_s - self._logged_s >= LOG_EVERY_S:
-            self._logged_s = now_s
-            # Not its text: redis-py puts the command in it.
-            _log.warning("logins are not limited at the moment, they cannot be counted: %s", type(exc).__name__)
+def _resolve(future: asyncio.Future[list[int] | None], answer: list[int] | None) -> None:
+    if not future.done():
+        future.set_result(answer)
 
 
 def _user(value: object) -> bytes:

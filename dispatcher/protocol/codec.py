@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from dispatcher.protocol.errors import ArgumentError, CodecError, OversizeError
+from dispatcher.protocol.flight import Follower
 from dispatcher.protocol.invocation import SCHEMA_VERSION, Chunk, Invocation, ScriptPackage, normalise_arguments
 from dispatcher.protocol.outcome import Outcome, OutcomeBatch
 
@@ -27,6 +28,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _version_decoder: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _chunk_decoder: Final = msgspec.msgpack.Decoder(Chunk)
 _batch_decoder: Final = msgspec.msgpack.Decoder(OutcomeBatch)
+_follower_decoder: Final = msgspec.msgpack.Decoder(Follower)
 _package_decoder: Final = msgspec.msgpack.Decoder(ScriptPackage)
 
 
@@ -74,6 +76,17 @@ def decode_outcomes(data: bytes) -> list[Outcome]:
     return batch.outcomes
 
 
+def encode_follower(dispatcher_id: str, invocation_id: int) -> bytes:
+    """Encode a request for the outcome of a check that another dispatcher runs."""
+    return _encode(Follower(SCHEMA_VERSION, dispatcher_id, invocation_id))
+
+
+def decode_follower(data: bytes) -> Follower:
+    """Decode such a request. Raises CodecError when it is not one of this version."""
+    follower: Follower = _decode(_follower_decoder, data, "request for an outcome")
+    return follower
+
+
 def encode_package(package: ScriptPackage) -> tuple[bytes, bytes]:
     """Encode a script package; returns (package id, data), the id being the SHA-256 of the data."""
     data = _encode(package)
@@ -93,7 +106,7 @@ def decode_package(data: bytes, package_id: bytes) -> ScriptPackage:
     return package
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes, what: str) -> Any:  # noqa: ANN401 - one body for three decoders
+def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes, what: str) -> Any:  # noqa: ANN401 - one body for all decoders
     try:
         decoded = decoder.decode(data)
     except _UNDECODABLE as exc:

@@ -59,6 +59,11 @@ def login_limit(what: str, fingerprint: bytes) -> str:
     return f"{PREFIX}limit:{what}:{fingerprint.hex()}"
 
 
+def flight(fingerprint: bytes) -> str:
+    """Key of the hash of who runs a check in flight and who waits for it; the fingerprint stands for the check."""
+    return f"{PREFIX}flight:{fingerprint.hex()}"
+
+
 def chunk_context(queue: str, job_id: str) -> bytes:
     """Context of a chunk: opens only on the queue that it was sent to, as the job that it was sent as."""
     return f"{PREFIX}chunk:{queue}:{job_id}".encode()
@@ -67,6 +72,11 @@ def chunk_context(queue: str, job_id: str) -> bytes:
 def reply_context(dispatcher_id: str) -> bytes:
     """Context of outcomes: opens only for the dispatcher that they belong to."""
     return reply_stream(dispatcher_id).encode()
+
+
+def flight_context(flight_key: str) -> bytes:
+    """Context of a request for the outcome of a check: opens only as one for the same check."""
+    return flight_key.encode()
 
 
 def script_context(package_id_hex: str) -> bytes:

@@ -76,6 +76,10 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
             return self
         return msgspec.structs.replace(self, error=f"{self.error[:max_chars]}… (cut)")
 
+    def told_to(self, invocation_id: int) -> Outcome:
+        """Return the outcome as that of another, identical invocation."""
+        return msgspec.structs.replace(self, invocation_id=invocation_id)
+
     @property
     def is_ok(self) -> bool:
         """Did the function return?"""

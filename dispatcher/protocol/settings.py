@@ -77,7 +77,7 @@ class AuthSettings(Section, frozen=True):
     #: Logins from one address (of IPv6: from one /64) within the window; 0: no limit.
     max_ip_logins: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     ip_window_s: Seconds = 60.0
-    #: Identical checks that are in flight at the same time in one dispatcher run once.
+    #: Identical checks that are in flight at the same time, in whichever dispatcher, run once.
     single_flight: bool = False
 
 

@@ -142,6 +142,7 @@ DECODERS = [
     Decoder("chunk", codec.decode_chunk, [CHUNK], (CodecError,)),
     Decoder("chunk in its seal", _unseal_chunk, [CHUNK], (CodecError,)),
     Decoder("outcomes", codec.decode_outcomes, [OUTCOMES], (CodecError,)),
+    Decoder("request for an outcome", codec.decode_follower, [codec.encode_follower("ab12", 7)], (CodecError,)),
     Decoder("script package", _decode_package, [PACKAGE], (CodecError,)),
     Decoder("script package of an id", lambda data: codec.decode_package(data, PACKAGE_ID), [PACKAGE], (CodecError,)),
     Decoder("seal", lambda data: _SEAL.unseal(data, b"context"), [_SEALED], (SealError,)),

@@ -90,7 +90,9 @@ OTHERS_ONLY = {
         "DEL rq:suspended",
         "SET rq:suspended 1",
         "SET anything else",
-        "XADD lualoft:reply:x * a b",
+        "XADD lualoft:lease:x * a b",
+        "HGETALL lualoft:script:x",
+        "HGETALL rq:queue:default",
     ],
     "worker": [
         "XREAD STREAMS lualoft:reply:x 0",
@@ -98,6 +100,7 @@ OTHERS_ONLY = {
         "SET lualoft:script:x y",
         "DEL lualoft:script:x",
         "GET lualoft:limit:x",
+        "HGETALL lualoft:flight:x",
         "SET rq:suspended 1",
         "RENAME rq:job:x rq:job:y",
         "HSET anything a b",
@@ -112,6 +115,7 @@ OTHERS_ONLY = {
         "GET lualoft:script:x",
         "XREAD STREAMS lualoft:reply:x 0",
         "GET lualoft:limit:x",
+        "HGETALL lualoft:flight:x",
         "LRANGE lualoft:reply:x 0 -1",
     ],
 }

@@ -7,12 +7,11 @@ from msgspec.structs import replace
 
 from dispatcher.auth import Auth, CacheKeyError, IterationError
 from dispatcher.auth_chain import Link, Rule
-from dispatcher.auth_guard import guarded_auth
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
 from dispatcher.local_pool import LocalPool
 from dispatcher.protocol.auth_result import AuthVerdict
-from dispatcher.protocol.settings import AuthSettings, DispatchSettings, PoolSettings, ScriptSettings
+from dispatcher.protocol.settings import DispatchSettings, PoolSettings, ScriptSettings
 from workers.engine import LONG_LINE
 
 USERS = Script.from_stream(
@@ -252,26 +251,3 @@ def test_script_that_serves_two_hosts_is_loaded_twice(settings, pool):  # noqa: 
 
     with LocalPool(one):
         assert (b"1", [100], b"2") == asyncio.run(scenario())
-
-
-def test_storm_of_one_guess_runs_once_with_single_flight(settings, pool, tmp_path):  # noqa: ARG001
-    path = tmp_path / "runs"
-    script = Script.from_stream(
-        "storm",
-        f"""
-        function auth_password_verify(request, password)
-           local f = io.open("{path}", "a") f:write("x") f:close()
-           return dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH, "no"
-        end
-        """.encode(),
-    )
-    guarded = replace(settings, auth=AuthSettings(single_flight=True))
-
-    async def scenario():
-        async with AsyncDispatcher(guarded) as dispatcher, guarded_auth(dispatcher, guarded, deadline_s=20) as auth:
-            request = {"user": "joe"}
-            return await asyncio.gather(*(auth.verify(script, request, "guess") for _ in range(500)))
-
-    results = asyncio.run(scenario())
-    assert {AuthVerdict.PASSWORD_MISMATCH} == {result.verdict for result in results}
-    assert "x" == path.read_text()

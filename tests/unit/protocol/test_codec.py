@@ -7,15 +7,18 @@ from hypothesis import strategies as st
 
 from dispatcher.protocol.codec import (
     decode_chunk,
+    decode_follower,
     decode_outcomes,
     decode_package,
     encode_chunk,
+    encode_follower,
     encode_invocation,
     encode_outcomes,
     encode_package,
 )
 from dispatcher.protocol.errors import CodecError, OversizeError
-from dispatcher.protocol.invocation import INT_MAX, INT_MIN, Invocation, ScriptPackage
+from dispatcher.protocol.flight import Follower
+from dispatcher.protocol.invocation import INT_MAX, INT_MIN, SCHEMA_VERSION, Invocation, ScriptPackage
 from dispatcher.protocol.outcome import LogLine, Outcome, OutcomeKind
 
 SCALARS = st.none() | st.booleans() | st.integers(INT_MIN, INT_MAX) | st.floats(allow_nan=False) | st.binary()
@@ -53,9 +56,19 @@ def test_bytes_that_are_no_message_are_refused(data):
 
 @given(st.binary())
 def test_any_bytes_in_a_message_are_decoded_or_refused(data):
-    for head, decode in ((b"\x94\x01", decode_chunk), (b"\x92\x01", decode_outcomes)):
+    for head, decode in (
+        (b"\x94\x01", decode_chunk),
+        (b"\x92\x01", decode_outcomes),
+        (b"\x93\x01", decode_follower),
+    ):
         with contextlib.suppress(CodecError):
             decode(head + data)
+
+
+@given(st.text(st.characters(codec="utf-8")), st.integers(0, 2**63 - 1))
+def test_request_for_an_outcome_round_trips(dispatcher_id, number):
+    expected = Follower(SCHEMA_VERSION, dispatcher_id, number)
+    assert expected == decode_follower(encode_follower(dispatcher_id, number))
 
 
 def test_package_round_trips_under_its_id():
