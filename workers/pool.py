@@ -24,7 +24,7 @@ from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync, require_k
 from dispatcher.protocol.handoff import EXIT_STUCK, READY_LINE, child_environment, write_settings
 from dispatcher.protocol.sealing import Seal
 from workers.recovery import Recovery
-from workers.rq_worker import WORKER_NAME_PREFIX
+from workers.rq_books import WORKER_NAME_PREFIX
 from workers.running_note import RunningNote, create_fd
 from workers.script_log import ScriptLog
 

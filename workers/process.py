@@ -33,7 +33,8 @@ from workers.operations.catalog import standard_catalog
 from workers.outbox import Outbox, OutboxDuties
 from workers.packages import PackageStore
 from workers.recovery import Recovery
-from workers.rq_worker import BEAT_EVERY_S, ChunkWorker
+from workers.rq_books import BEAT_EVERY_S
+from workers.rq_worker import ChunkWorker
 from workers.running_note import RunningNote
 from workers.script_log import ScriptLog
 from workers.stats import StatsWriter

@@ -18,7 +18,7 @@ from dispatcher.protocol.rq_job import enqueue, suspect_id
 from workers.intermediate import IntermediateList
 from workers.lease import claim, is_claimed, keep_claim
 from workers.opened import is_done, note_done
-from workers.rq_worker import WORKER_NAME_PREFIX, release_execution
+from workers.rq_books import WORKER_NAME_PREFIX, release_execution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

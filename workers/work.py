@@ -22,7 +22,7 @@ class TakenChunk:
     invocations: list[Invocation]
     #: Package id -> package, for every script that the invocations name and Redis has.
     packages: dict[bytes, ScriptPackage]
-    #: RQ's own handle of the job; opaque outside rq_worker.py.
+    #: RQ's own handle of the job; opaque outside rq_books.py.
     ticket: object
     attempt: int = 1
     #: Invocations without an outcome yet.

@@ -31,7 +31,7 @@ from dispatcher.protocol.settings import RedisSettings, Settings, settings_from_
 from dispatcher.replies import ReplyReader
 from tests.fuzz.decoder import Decoder
 from tests.fuzz.network import NETWORK
-from workers.rq_worker import parse_execution
+from workers.rq_books import parse_execution
 
 
 def _outcome(number, **fields):

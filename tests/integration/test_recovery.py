@@ -19,7 +19,7 @@ from dispatcher.protocol.sealing import Seal
 from tests.waiting import wait_until
 from workers.lease import CLAIM_HOLDS_S, CLAIM_KEPT_S
 from workers.recovery import Recovery
-from workers.rq_worker import WORKER_NAME_PREFIX
+from workers.rq_books import WORKER_NAME_PREFIX
 
 SCRIPT = Script.from_stream(
     "recovery",

@@ -28,7 +28,7 @@ IMPORTERS = {
     "redis": ("dispatcher.protocol.connection", "dispatcher.protocol.raw_connection"),
     "requests": ("workers.http.adapter",),
     "rich": ("dispatcher.cli.*", "workers.cli.*"),
-    "rq": ("dispatcher.protocol.rq_job", "workers.rq_worker"),
+    "rq": ("dispatcher.protocol.rq_job", "workers.rq_books"),
     "structlog": ("workers.log_setup",),
     # What requests is made of: a connection class of ours hangs below its adapter.
     "urllib3": ("workers.http.pool",),
