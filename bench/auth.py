@@ -31,13 +31,21 @@ from bench.closed_loop import closed_loop
 from bench.measure import Meter
 from bench.report import Report, Row
 from dispatcher.auth import Auth
+from dispatcher.auth_guard import guarded_auth
 from dispatcher.client import AsyncDispatcher
 from dispatcher.embedded import EmbeddedServer
 from dispatcher.local_pool import LocalPool
 from dispatcher.protocol.connection import connect_sync
 from dispatcher.protocol.sealing import generate_key
 from dispatcher.protocol.secret import Secret
-from dispatcher.protocol.settings import DispatchSettings, LogSettings, PoolSettings, RedisSettings, Settings
+from dispatcher.protocol.settings import (
+    AuthSettings,
+    DispatchSettings,
+    LogSettings,
+    PoolSettings,
+    RedisSettings,
+    Settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -130,21 +138,34 @@ async def _measure(settings: Settings, one: Settings) -> list[Row]:
         bench = _Bench(dispatcher, Auth(dispatcher, deadline_s=DEADLINE_S), redis)
         lone = _Bench(lone_dispatcher, Auth(lone_dispatcher, deadline_s=DEADLINE_S), redis)
         return [
-            *await _measure_cost(bench),
+            *await _measure_cost(bench, settings),
             *await _measure_table(bench),
             *await _measure_hashes(bench, lone),
             *await _best_of_each(lambda: _beside_bcrypt(bench)),
         ]
 
 
-async def _measure_cost(bench: _Bench) -> list[Row]:
+async def _measure_cost(bench: _Bench, settings: Settings) -> list[Row]:
     trivial = bench.verify(TRIVIAL, login)
-    for ask in (bench.plain, trivial):
-        await closed_loop(ask, MANY, WARM_UP, [])
-    return await _best_of_each(
-        lambda: bench.measure(f"plain calls, {MANY:,} in flight", bench.plain, MANY, CHECKS),
-        lambda: bench.measure(f"trivial auth, {MANY:,} in flight", trivial, MANY, CHECKS),
-    )
+    guarded = msgspec.structs.replace(settings, auth=AuthSettings(single_flight=True))
+    async with guarded_auth(bench.dispatcher, guarded, deadline_s=DEADLINE_S) as auth:
+
+        async def single(number: int) -> None:
+            one = login(number)
+            one.check(await auth.verify(TRIVIAL, {**_request(one), "session": f"s{number}"}, one.password))
+
+        async def storm(_number: int) -> None:
+            one = login(0)
+            one.check(await auth.verify(TRIVIAL, _request(one), one.password))
+
+        for ask in (bench.plain, trivial, single, storm):
+            await closed_loop(ask, MANY, WARM_UP, [])
+        return await _best_of_each(
+            lambda: bench.measure(f"plain calls, {MANY:,} in flight", bench.plain, MANY, CHECKS),
+            lambda: bench.measure(f"trivial auth, {MANY:,} in flight", trivial, MANY, CHECKS),
+            lambda: bench.measure(f"single_flight, no two alike, {MANY:,} in flight", single, MANY, CHECKS),
+            lambda: bench.measure(f"single_flight, one guess, {MANY:,} in flight", storm, MANY, CHECKS),
+        )
 
 
 async def _measure_table(bench: _Bench) -> list[Row]:
@@ -224,6 +245,8 @@ def _ratios(rows: dict[tuple[str, str], Row]) -> dict[str, float]:
     many = f"{MANY:,} in flight"
     ratios = {
         "rate, trivial auth / plain calls": rate(f"trivial auth, {many}") / rate(f"plain calls, {many}"),
+        "rate, single_flight with no two checks alike / without": rate(f"single_flight, no two alike, {many}")
+        / rate(f"trivial auth, {many}"),
         "rate of SHA512-CRYPT, 2 workers / 1": rate("SHA512-CRYPT, 2 workers") / rate("SHA512-CRYPT, 1 worker"),
     }
     table = f"{TABLE_USERS:,} users, {SOME} in flight"

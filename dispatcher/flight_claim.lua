@@ -5,14 +5,13 @@
 --
 -- KEYS: the flight. ARGV: name of the call that asks, its sealed request, milliseconds for which the flight lasts.
 -- Returns 1: the call leads, 0: it follows.
-local leader = redis.pcall("HGET", KEYS[1], "leader")
-if type(leader) == "table" then
+local leads = redis.pcall("HSETNX", KEYS[1], "leader", ARGV[1])
+if type(leads) == "table" then
    -- A key of another type: none of us has written it.
    redis.call("DEL", KEYS[1])
-   leader = false
+   leads = redis.call("HSETNX", KEYS[1], "leader", ARGV[1])
 end
-if not leader or leader == ARGV[1] then
-   redis.call("HSET", KEYS[1], "leader", ARGV[1])
+if leads == 1 or redis.call("HGET", KEYS[1], "leader") == ARGV[1] then
    redis.call("PEXPIRE", KEYS[1], ARGV[3])
    return 1
 end

@@ -6,7 +6,8 @@ if redis.pcall("HGET", KEYS[1], "leader") ~= ARGV[1] then
    return {}
 end
 local followers = {}
-if redis.call("HLEN", KEYS[1]) <= tonumber(ARGV[2]) + 1 then
+local count = redis.call("HLEN", KEYS[1]) - 1
+if count > 0 and count <= tonumber(ARGV[2]) then
    redis.call("HDEL", KEYS[1], "leader")
    followers = redis.call("HGETALL", KEYS[1])
 end
