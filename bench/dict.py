@@ -151,7 +151,7 @@ async def _fill(dictionary: Dictionary) -> None:
 
 async def _command(url: str, *words: str) -> Any:  # noqa: ANN401 - a reply of Redis
     async with connect_async(RedisSettings(url=Secret(url))) as client:
-        return await client.execute_command(*words)
+        return await client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
 
 def _rss_mib() -> float:

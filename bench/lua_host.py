@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bench.report import Report, Row
+from dispatcher.protocol.invocation import SCHEMA_VERSION, ScriptPackage
 from dispatcher.protocol.settings import LogSettings, LuaSettings
 from workers.call_log import CallLog
 from workers.lua.runtime import LuaState, bare_function
@@ -49,7 +50,8 @@ def run() -> Report:
     """Measure each function of the script; then the same call through lupa alone."""
     call_log = CallLog(100, 4096, ScriptLog(LogSettings(level="error")).write, lambda _record: True)
     natives = natives_of(LuaSettings(), call_log)
-    state = LuaState("5.4", natives("bench", "2.4"))
+    package = ScriptPackage(SCHEMA_VERSION, "bench", "string", SOURCE, "2.4", "5.4", {}, max_memory_bytes=0)
+    state = LuaState("5.4", natives(package))
     error = state.compile(SOURCE, b"@bench.lua")
     if error or state.start_main()[0] != 0:
         raise AssertionError(f"the script does not load: {error}")

@@ -107,7 +107,7 @@ def _take(entry: tuple[int, float, Job], meter: Meter) -> None:
     number, asked_s, job = entry
     result = job.latest_result(timeout=LIMIT_S)
     meter.latencies_s.append(time.perf_counter() - asked_s)
-    if result is None or not is_correct(number, result.return_value):
+    if result is None or not is_correct(number, list(result.return_value or ())):
         message = f"plain RQ answered check {number} wrongly"
         raise AssertionError(message)
 
