@@ -13,12 +13,13 @@ from bench.check import SOURCE
 from bench.report import Report, Row
 from dispatcher.catalog import Script
 from dispatcher.protocol.codec import decode_package
-from dispatcher.protocol.settings import LogSettings, LuaSettings
+from dispatcher.protocol.settings import LogSettings, LuaSettings, Settings
 from workers.call_log import CallLog
 from workers.instances import Instance, InstanceCache
 from workers.lua.runtime import empty_state
 from workers.lua.time_slice import TimeSlice
 from workers.natives import natives_of
+from workers.operations.catalog import standard_catalog
 from workers.script_log import ScriptLog
 from workers.stats import resident_bytes
 
@@ -36,7 +37,8 @@ _MEBIBYTE: Final = 1024 * 1024
 def run() -> Report:
     """Load a thousand scripts, evict them all, and do the same with bare Lua states."""
     call_log = CallLog(100, 4096, ScriptLog(LogSettings()).write)
-    cache = InstanceCache(COUNT, natives_of(LuaSettings(), call_log), TimeSlice(), _unload)
+    natives = natives_of(LuaSettings(), call_log, standard_catalog(Settings()).natives)
+    cache = InstanceCache(COUNT, natives, TimeSlice(), _unload)
     packages = [_package(number) for number in range(COUNT)]
 
     def load() -> None:

@@ -1,4 +1,4 @@
--- dict objects and `dovecot.dict`: the constants, and open(name), which is ours.
+-- dict objects and dovecot.dict.open(name), which is ours.
 --
 -- A dict reaches a script as an argument, {"$dict": "NAME"}, or from dovecot.dict.open; only those that the script's
 -- settings name. Keys and values are C strings: they end at their first NUL. Mirrors lib-dict-lua (2.3, 2.4).
@@ -59,19 +59,10 @@ local function open(name)
    return new(name)
 end
 
-host.argument_objects.dict = open
-
-host.dovecot.dict = {
-   ITERATE_FLAG_RECURSE = 1.0,
-   ITERATE_FLAG_SORT_BY_KEY = 2.0,
-   ITERATE_FLAG_SORT_BY_VALUE = 4.0,
-   ITERATE_FLAG_NO_VALUE = 8.0,
-   ITERATE_FLAG_EXACT_KEY = 16.0,
-   ITERATE_FLAG_ASYNC = 32.0,
-}
+host.made.dict_argument = open
 
 -- dovecot.dict.open(name) -> dict. Raises when the script may not open it.
-function host.dovecot.dict.open(...)
+function host.made.dict_open(...)
    local count = select("#", ...)
    if count ~= 1 then
       wrong_count(1, count)

@@ -8,15 +8,14 @@ local host = ...
 local await, check_integer, check_string, expect_count, expect_exactly =
    host.await, host.check_integer, host.check_string, host.expect_count, host.expect_exactly
 local error, select, type = error, select, type
-local floor, ceil, format = math.floor, math.ceil, string.format
+local floor, ceil, find, format = math.floor, math.ceil, string.find, string.format
 local nesting, at_call_end = host.nesting, host.at_call_end
 -- Since 2.4.0, as set_non_atomic.
-local takes_expiry = not host.native.absent_names:find("dict:expire_secs", 1, true)
+local takes_expiry = not find(host.native.absent_names, "dict:expire_secs", 1, true)
 -- Dovecot keeps the seconds in an unsigned number of 32 bits.
 local EXPIRE_MODULUS = 4294967296
 
 local methods, new, secret_of = host.object_kind("struct lua_dict_txn")
-host.dict_txn_methods = methods
 
 local OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
 
@@ -148,3 +147,5 @@ function host.dict_methods.transaction_begin(...)
    at_call_end(leave, txn)
    return (new(txn))
 end
+
+host.fit_to_dialect("dict_txn", methods)

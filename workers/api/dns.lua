@@ -38,10 +38,10 @@ local function new_client()
    return new(true)
 end
 
-host.argument_objects.dns = new_client
+host.made.dns_argument = new_client
 
 -- dovecot.dns_client() -> dns_client
-function host.methods.dns_client(...)
+function host.made.dns_client(...)
    local count = select("#", ...)
    if count > 0 then
       wrong_count(0, count)

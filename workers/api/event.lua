@@ -8,27 +8,10 @@ local host = ...
 local new_record, script_record, wrong_count, wrong_range =
    host.new_record, host.script_record, host.wrong_count, host.wrong_range
 local error, format, rawget, select, setmetatable, type = error, string.format, rawget, select, setmetatable, type
-local newproxy = rawget(_G, "newproxy")
+local new_handle = host.new_handle
 
 -- Handle -> record.
 local records = setmetatable({}, { __mode = "k" })
-
--- Lua before 5.2 and LuaJIT can make a userdata, which Dovecot's handle is; elsewhere a table that shows nothing.
-local handle_metatable = {
-   __metatable = false,
-   __name = "userdata",
-   __newindex = function()
-      error("attempt to index a userdata value (field 'item')", 0)
-   end,
-}
-
-local function new_handle()
-   if newproxy then
-      return newproxy(false)
-   end
-   return setmetatable({}, handle_metatable)
-end
-host.new_event_handle = new_handle
 
 local function wrong_event(value, index)
    error(format("Bad argument #%d, expected struct event got %s", index, type(value)), 0)
@@ -81,8 +64,10 @@ function metatable.unset_forced_debug(...)
 end
 
 host.event_methods = metatable
+host.fit_to_dialect("event", metatable)
 
-function host.methods.event(...)
+-- dovecot.event([parent]) -> event
+function host.made.event(...)
    local count = select("#", ...)
    if count > 1 then
       wrong_range(0, 1, count)

@@ -11,11 +11,6 @@ local collectgarbage, concat, error, find, format, gmatch, next, rawget, select,
    collectgarbage, table.concat, error, string.find, string.format, string.gmatch, next, rawget, select, string.sub,
    tostring, type
 
--- A worker gives them all or none; without them a state has no dovecot.http.
-if not native.http_open then
-   return
-end
-
 local methods = {}
 local new_client, client_at = host.http_kind("struct http_client", methods)
 
@@ -89,10 +84,8 @@ end
 
 local options_of = native.http_is_23 and options_23 or options_24
 
-local http = {}
-
 -- dovecot.http.client(settings) -> client
-function http.client(...)
+function host.made.http_client(...)
    local count = select("#", ...)
    if count ~= 1 then
       wrong_count(1, count)
@@ -148,6 +141,3 @@ function methods.request(...)
    local parts = { url = url, origin = origin, target = target, host = host_name, port = port }
    return host.new_http_request(client, rawget(self, "item"), method, parts)
 end
-
-host.method_tables[#host.method_tables + 1] = http
-host.dovecot.http = http

@@ -4,7 +4,7 @@
 -- the record behind an object is found by it, so a forged item reaches nothing. Mirrors dlua-dovecot-http.c (2.3, 2.4).
 
 local host = ...
-local new_event_handle = host.new_event_handle
+local new_handle = host.new_handle
 local error, format, getmetatable, next, pcall, rawget, setmetatable, type =
    error, string.format, getmetatable, next, pcall, rawget, setmetatable, type
 local newproxy = rawget(_G, "newproxy")
@@ -18,7 +18,7 @@ function host.http_kind(name, methods)
    host.method_tables[#host.method_tables + 1] = methods
 
    local function new(record, handle)
-      local object = { item = handle or new_event_handle() }
+      local object = { item = handle or new_handle() }
       for key, method in next, methods do
          object[key] = method
       end

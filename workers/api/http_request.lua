@@ -28,7 +28,6 @@ local IMPLICIT = {
 
 local methods = {}
 local new_request, record_at = host.http_kind("struct http_client_request", methods)
-host.http_request_methods = methods
 local request_count = 0
 
 -- Makes a request of a client. `handle` is the client's, which must not go before the request; `target` is what
@@ -231,3 +230,5 @@ function methods.submit(...)
    host.log_request_end(request.event, answer)
    return host.new_http_response(answer)
 end
+
+host.fit_to_dialect("http_request", methods)

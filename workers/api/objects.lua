@@ -50,6 +50,23 @@ end
 ------------------------------------------------------------------------------------------------------------
 -- Shape
 
+-- Lua before 5.2 and LuaJIT can make a userdata, which Dovecot's handle is; elsewhere a table that shows nothing.
+local handle_metatable = {
+   __metatable = false,
+   __name = "userdata",
+   __newindex = function()
+      error("attempt to index a userdata value (field 'item')", 0)
+   end,
+}
+
+-- Makes what stands in an object's field `item`; the record behind the object is found by it.
+function host.new_handle()
+   if newproxy then
+      return newproxy(false)
+   end
+   return setmetatable({}, handle_metatable)
+end
+
 -- Makes a kind of object in the place of a userdata. Returns its metatable, which is its own __index as Dovecot's are,
 -- and two functions: new(secret) makes an object, secret_of(object) finds the secret again and raises liblua's error
 -- for anything else. Lua before 5.2 and LuaJIT can make a userdata; elsewhere it is an empty table that cannot be

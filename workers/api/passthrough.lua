@@ -5,8 +5,8 @@
 -- error on the script event. Where Dovecot panics (use after the log) this raises. Mirrors dlua-dovecot.c (2.4.3).
 
 local host = ...
-local emit, location, new_event_handle, new_record, pending, wrong_event =
-   host.emit, host.location, host.new_event_handle, host.new_record, host.pending, host.wrong_event
+local emit, location, new_handle, new_record, pending, wrong_event =
+   host.emit, host.location, host.new_handle, host.new_record, host.pending, host.wrong_event
 local error, format, rawget, select, setmetatable, type = error, string.format, rawget, select, setmetatable, type
 
 -- The handles of all passthrough events, to tell their objects from others.
@@ -47,7 +47,7 @@ function host.event_methods.passthrough_event(...)
       host.abort_passthrough()
    end
    pending.record, pending.file, pending.line = new_record(parent), location()
-   local handle = new_event_handle()
+   local handle = new_handle()
    handles[handle] = true
    return setmetatable({ item = handle }, metatable)
 end

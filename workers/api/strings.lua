@@ -50,8 +50,8 @@ local function var_expand(text)
    error("failed to expand '" .. text .. "': " .. result, 0)
 end
 
-local function define(place, name, check, operation)
-   place[name] = function(...)
+local function define(name, check, operation)
+   host.made[name] = function(...)
       local count = select("#", ...)
       if count ~= 1 then
          wrong_count(1, count)
@@ -60,15 +60,12 @@ local function define(place, name, check, operation)
    end
 end
 
-local methods, base64 = host.methods, {}
-define(methods, "tabescape", check_string, function(text)
+define("tabescape", check_string, function(text)
    return (gsub(text, "[\1\t\r\n]", ESCAPED))
 end)
-define(methods, "tabunescape", check_string, tabunescape)
-define(methods, "split_tabescaped", check_string, split_tabescaped)
-define(methods, "net_ip_family", check_string, native.net_ip_family)
-define(methods, "var_expand", check_string, var_expand)
-define(base64, "encode", check_bytes, native.base64_encode)
-define(base64, "decode", check_bytes, native.base64_decode)
-host.dovecot.base64 = base64
-host.method_tables[#host.method_tables + 1] = base64
+define("tabunescape", check_string, tabunescape)
+define("split_tabescaped", check_string, split_tabescaped)
+define("net_ip_family", check_string, native.net_ip_family)
+define("var_expand", check_string, var_expand)
+define("base64_encode", check_bytes, native.base64_encode)
+define("base64_decode", check_bytes, native.base64_decode)

@@ -12,7 +12,7 @@ local auth_variable, text_of = host.auth_variable, host.auth_text_of
 local error, find, format, gmatch, next, rawget, setmetatable, sub, type =
    error, string.find, string.format, string.gmatch, next, rawget, setmetatable, string.sub, type
 local concat = table.concat
-local new_handle = host.new_event_handle
+local new_handle = host.new_handle
 local is_24 = native.auth_dialect ~= "2.3"
 
 -- Handle -> record: { given = the host's table, options = …, log_record = made at the first log line }.
@@ -68,6 +68,7 @@ end
 
 -- event(): a new event below the request's.
 function methods.event(self)
+   host.load_events()
    return host.push_event(host.new_record(log_record_of(record_of(self))))
 end
 

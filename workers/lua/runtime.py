@@ -10,7 +10,7 @@ import importlib
 import weakref
 from collections.abc import Callable
 from enum import IntEnum
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -33,6 +33,7 @@ LUA_FILES: Final = (
     "coroutines.lua",
     "finalisers.lua",
     "builtin_modules.lua",
+    "parts.lua",
 )
 
 #: Lua version -> files that it needs beside them.
@@ -46,23 +47,29 @@ API_FILES: Final = (
     "globals.lua",
     "flags.lua",
     "clock.lua",
-    "strings.lua",
     "event_log.lua",
+    "objects.lua",
+    "auth_constants.lua",
+    "parts.lua",
+    "dialect.lua",
+)
+
+#: Files of workers/api that a state runs when its script first uses them (workers/api/parts.lua).
+PART_FILES: Final = (
+    "blame.lua",
+    "strings.lua",
     "event_methods.lua",
     "event.lua",
     "passthrough.lua",
-    "objects.lua",
     "dns.lua",
     "dict.lua",
     "dict_iterator.lua",
     "dict_transaction.lua",
-    "auth_constants.lua",
     "http_object.lua",
     "http_event.lua",
     "http_response.lua",
     "http_request.lua",
     "http_client.lua",
-    "dialect.lua",
 )
 
 #: How a native looks to Lua: a function of plain values, or a constant.
@@ -150,6 +157,8 @@ class LuaState:
         files = [("workers.lua", name) for name in lua_files] + [("workers.api", name) for name in API_FILES]
         for package, name in (*files, *host_files):
             self._run_file(package, name, host)
+        for name in PART_FILES:
+            self._code("workers.api", name)
         host[b"finish"]()
         del self._load, self._dump
         self._start = host[b"start"]
@@ -248,6 +257,7 @@ class LuaState:
             "module_names": _module_names(),
             "module_source": _module_source,
             "log_event": _as_plain_log(natives["log"]),
+            "code_of": partial(_part_code, self._module),
             **self._cap_natives(),
         }
         together = {**NATIVES, **own, **natives}
@@ -287,17 +297,23 @@ class LuaState:
         return step
 
     def _run_file(self, package: str, name: str, argument: object) -> Any:  # noqa: ANN401 - a Lua value
+        return self._load(self._code(package, name), argument)
+
+    def _code(self, package: str, name: str) -> bytes:
         # Our own files are compiled once per process and Lua version; a state then loads the byte code in a third of
         # the time. No byte code from anywhere else is ever loaded.
         key = (self._module, package, name)
-        code = _COMPILED.get(key)
-        if code is None:
-            code = _COMPILED[key] = self._dump(_source(package, name), f"=[lualoft {name}]".encode())
-        return self._load(code, argument)
+        if key not in _COMPILED:
+            _COMPILED[key] = self._dump(_source(package, name), f"=[lualoft {name}]".encode())
+        return _COMPILED[key]
 
 
 #: (lupa module, package, file) -> byte code.
 _COMPILED: Final[dict[tuple[Any, str, str], bytes]] = {}
+
+
+def _part_code(module: object, name: bytes) -> bytes:
+    return _COMPILED[module, "workers.api", name.decode()]
 
 
 def empty_state(version: str) -> object:

@@ -1,0 +1,84 @@
+-- parts: those of our files that come into a state only when its script first uses what is in them.
+--
+-- Most scripts use little of the API, and a state that holds all of it takes half as much memory again. By then the
+-- script may have replaced any function of Lua, so these files see copies of the libraries as they were before it. The
+-- last file of workers/lua: what the ones before put in the place of Lua's functions holds for ours too.
+
+local host = ...
+local native, load_raw, setfenv_raw = host.native, host.raw.load, rawget(_G, "setfenv")
+local loadstring_raw, next = host.raw.loadstring, next
+
+-- Functions that files of parts take into locals; a file that needs another one adds it here.
+local environment = {
+   collectgarbage = collectgarbage,
+   error = error,
+   getmetatable = getmetatable,
+   ipairs = ipairs,
+   math = { ceil = math.ceil, floor = math.floor, tointeger = math.tointeger },
+   newproxy = rawget(_G, "newproxy"),
+   next = next,
+   pcall = pcall,
+   rawequal = rawequal,
+   rawget = rawget,
+   select = select,
+   setmetatable = setmetatable,
+   string = {
+      find = string.find,
+      format = string.format,
+      gmatch = string.gmatch,
+      gsub = string.gsub,
+      lower = string.lower,
+      sub = string.sub,
+   },
+   table = { concat = table.concat, remove = table.remove },
+   tonumber = tonumber,
+   tostring = tostring,
+   type = type,
+}
+environment._G = environment
+
+local function compile(code)
+   if not native.is_lua51 then
+      return load_raw(code, "=?", "b", environment)
+   end
+   return setfenv_raw(loadstring_raw(code), environment)
+end
+
+-- What the files of parts make for the script, by name.
+host.made = {}
+
+-- Returns a function that runs `files` of workers/api the first time that it is called, behind the part they build on.
+-- Time slices never end in our code, so nobody meets a part that is half there; one for which there is no memory is
+-- loaded again by the next call.
+function host.part(files, below)
+   local is_loaded = false
+   return function()
+      if is_loaded then
+         return
+      end
+      if below then
+         below()
+      end
+      for _, name in next, files do
+         compile(native.code_of(name))(host)
+      end
+      is_loaded = true
+   end
+end
+
+local function through(...)
+   return ...
+end
+
+-- Returns a function that stands for host.made[name] and has its part loaded first.
+function host.stand_in(load_part, name)
+   local made
+   return function(...)
+      if not made then
+         load_part()
+         made = host.made[name]
+      end
+      -- No tail call: by this frame check.lua sees how the script called.
+      return through(made(...))
+   end
+end
