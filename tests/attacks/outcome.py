@@ -1,6 +1,7 @@
 """Attempts to forge an outcome, or to have a recorded one or a recorded login count again."""
 
 import os
+import time
 
 from dispatcher.blocking import Dispatcher
 from dispatcher.protocol import keys
@@ -114,3 +115,25 @@ def replay_login(field):
         field.redis.rpush(QUEUE, job_id)
     wait_until(lambda: rejected(field.redis) == before + 3)
     field.redis.delete(keys.rq_job(job_id))
+
+
+def write_far_ahead_of_the_workers(field):
+    """Redis takes no entry behind the largest id; and where the stream is gone, a reader looks behind it in vain."""
+    in_an_hour = int(time.time() + 3600) * 1000
+    for entry_id, is_deleted in (
+        (f"{in_an_hour}-0", True),
+        (f"{in_an_hour}-0", False),
+        (f"{2**64 - 1}-{2**64 - 1}", True),
+    ):
+        field.check()
+        recorded = field.recorded_outcomes()
+        field.redis.xadd(field.stream, {OUTCOMES_FIELD: recorded}, id=entry_id)
+        if is_deleted:
+            field.redis.delete(field.stream)
+        wait_until(lambda: [0] == field.check(password="wrong", deadline_s=2).values)
+
+
+def put_another_type_in_place_of_a_stream(field):
+    field.redis.delete(field.stream)
+    field.redis.set(field.stream, "x")
+    wait_until(lambda: [0] == field.check(password="wrong", deadline_s=2).values)

@@ -40,6 +40,8 @@ ATTACKS = [
     outcome.exchange_two_chunks,
     outcome.send_chunk_to_another_queue,
     outcome.replay_login,
+    outcome.write_far_ahead_of_the_workers,
+    outcome.put_another_type_in_place_of_a_stream,
     crash.list_strange_names,
     crash.list_many_workers,
     crash.put_strange_ids,
