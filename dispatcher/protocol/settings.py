@@ -92,7 +92,8 @@ class PoolSettings(Section, frozen=True):
     respawn_min_s: Seconds = 0.2
     respawn_max_s: Seconds = 30.0
     #: A worker that cannot reach Redis for so long loses its calls to other machines, and stops before that. Less than
-    #: `dispatch.deadline_s`, so that the calls of a machine that vanished can run again in time. Not less than four: it renews its lease every second, or every two while it waits for calls.
+    #: `dispatch.deadline_s`, so that the calls of a machine that vanished can run again in time. Not less than four: it
+    #: renews its lease every second, or every two while it waits for calls.
     lease_s: Annotated[float, Meta(ge=4, le=MAX_DURATION_S)] = 8.0
 
     @property
