@@ -19,9 +19,15 @@ from dispatcher.protocol.codec import encode_package
 from dispatcher.protocol.egress_rule import parse_egress_rule
 from dispatcher.protocol.errors import ArgumentError, ScriptNotFoundError, ScriptUnreadableError, SettingsError
 from dispatcher.protocol.invocation import SCHEMA_VERSION, ScriptPackage
+from dispatcher.protocol.settings import (
+    DEFAULT_MEMORY_CAP_BYTES,
+    MAX_MEMORY_CAP_BYTES,
+    MIN_MEMORY_CAP_BYTES,
+    ScriptSettings,
+)
 
 if TYPE_CHECKING:
-    from dispatcher.protocol.settings import LuaSettings, ScriptSettings, Settings
+    from dispatcher.protocol.settings import LuaSettings, Settings
 
 #: A script file is compared with the disk at most this often.
 RECHECK_S: Final = 1.0
@@ -35,10 +41,6 @@ ORIGINS: Final = ("file", "string", "stream")
 DIALECTS: Final = ("2.3", "2.4")
 #: The Luas that may run it.
 LUA_VERSIONS: Final = ("5.1", "5.2", "5.3", "5.4", "5.5", "luajit")
-
-#: A Lua state alone takes about 130 kB; below this a cap would only make scripts fail to load.
-MIN_MEMORY_BYTES: Final = 1024 * 1024
-MAX_MEMORY_BYTES: Final = 2**40
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Script:
     #: What `script_init` is given; may hold credentials.
     settings: dict[str, str] = field(default_factory=dict, repr=False)
     #: Cap of the Lua state's memory; 0 means none.
-    max_memory_bytes: int = 0
+    max_memory_bytes: int = DEFAULT_MEMORY_CAP_BYTES
     #: Processor time of one call; 0 means the worker's own limit.
     max_cpu_s: float = 0.0
     #: Calls that may be inside one instance at once; 0 means no cap.
@@ -80,8 +82,9 @@ class Script:
         ):
             if value not in allowed:
                 raise ArgumentError(f"script {field_name} must be one of {', '.join(allowed)}, not {value!r}")
-        if self.max_memory_bytes != 0 and not MIN_MEMORY_BYTES <= self.max_memory_bytes <= MAX_MEMORY_BYTES:
-            raise ArgumentError(f"script max_memory_bytes must be 0 or {MIN_MEMORY_BYTES} to {MAX_MEMORY_BYTES}")
+        if self.max_memory_bytes and not MIN_MEMORY_CAP_BYTES <= self.max_memory_bytes <= MAX_MEMORY_CAP_BYTES:
+            bounds = f"{MIN_MEMORY_CAP_BYTES} to {MAX_MEMORY_CAP_BYTES}"
+            raise ArgumentError(f"script max_memory_bytes must be 0 or {bounds}")
         for entry in self.egress:
             try:
                 parse_egress_rule(entry, "script egress")
@@ -113,8 +116,7 @@ class Script:
     def _make(cls, name: str, origin: str, source: bytes, options: ScriptSettings | None, lua: str) -> Script:
         # A path may hold bytes that are not UTF-8; the wire and the logs carry text.
         name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        if options is None:
-            return cls(name, origin, source, lua=lua)
+        options = options or ScriptSettings()
         return cls(
             name,
             origin,

@@ -19,7 +19,10 @@ _MIB: Final = 1024 * _KIB
 MAX_DURATION_S: Final = 86_400
 #: The smallest cap on a script's memory: an empty Lua state takes a tenth of it, so below it no script would load.
 MIN_MEMORY_CAP_BYTES: Final = 1 * _MIB
-_MAX_MEMORY_CAP_BYTES: Final = 1024 * 1024 * _MIB
+MAX_MEMORY_CAP_BYTES: Final = 1024 * 1024 * _MIB
+#: Without one, a script that grows takes what the machine has, and Redis with it. Far more than tables of users need: a
+#: million of them are some 200 MiB.
+DEFAULT_MEMORY_CAP_BYTES: Final = 512 * _MIB
 
 Seconds = Annotated[float, Meta(gt=0, le=MAX_DURATION_S)]
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
@@ -183,10 +186,10 @@ class ScriptSettings(Section, frozen=True):
         int,
         Meta(
             ge=0,
-            le=_MAX_MEMORY_CAP_BYTES,
-            description=f"0 for no cap, or a whole number from {MIN_MEMORY_CAP_BYTES} to {_MAX_MEMORY_CAP_BYTES}",
+            le=MAX_MEMORY_CAP_BYTES,
+            description=f"0 for no cap, or a whole number from {MIN_MEMORY_CAP_BYTES} to {MAX_MEMORY_CAP_BYTES}",
         ),
-    ] = 0
+    ] = DEFAULT_MEMORY_CAP_BYTES
     #: Processor time of one call; 0: `engine.max_cpu_s`.
     max_cpu_s: Annotated[float, Meta(ge=0, le=MAX_DURATION_S)] = 0.0
     #: Calls that may be inside one instance at once, waiting ones included; 0: no cap.
