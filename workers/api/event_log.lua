@@ -120,7 +120,7 @@ end
 host.script_record = { is_forced_debug = false, is_always_log_source = false }
 
 -- Logs what Dovecot itself would say about the script.
-function host.log_on_script_event(level, text)
+function host.made.log_on_script_event(level, text)
    emit(host.script_record, level, text, NO_FILE, 0)
 end
 

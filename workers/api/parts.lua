@@ -6,7 +6,11 @@ local host = ...
 local argument_objects, dovecot, methods, part, stand_in =
    host.argument_objects, host.dovecot, host.methods, host.part, host.stand_in
 
-local events = part({ "event_methods.lua", "event.lua", "passthrough.lua" })
+local log = part({ "event_log.lua" })
+host.load_log = log
+host.log_on_script_event = stand_in(log, "log_on_script_event")
+
+local events = part({ "event_methods.lua", "event.lua", "passthrough.lua" }, log)
 host.load_events = events
 methods.event = stand_in(events, "event")
 

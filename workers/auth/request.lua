@@ -6,6 +6,7 @@
 -- Mirrors db-lua.c (2.3.19 and 2.4); its crashes on forged objects are errors here.
 
 local host = ...
+host.load_log()
 local native, check_string, emit, emit_debug, location =
    host.native, host.check_string, host.emit, host.emit_debug, host.location
 local auth_variable, text_of = host.auth_variable, host.auth_text_of

@@ -28,6 +28,7 @@ local environment = {
       gmatch = string.gmatch,
       gsub = string.gsub,
       lower = string.lower,
+      match = string.match,
       sub = string.sub,
    },
    table = { concat = table.concat, remove = table.remove },

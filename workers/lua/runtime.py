@@ -47,7 +47,6 @@ API_FILES: Final = (
     "globals.lua",
     "flags.lua",
     "clock.lua",
-    "event_log.lua",
     "objects.lua",
     "auth_constants.lua",
     "parts.lua",
@@ -58,6 +57,7 @@ API_FILES: Final = (
 PART_FILES: Final = (
     "blame.lua",
     "strings.lua",
+    "event_log.lua",
     "event_methods.lua",
     "event.lua",
     "passthrough.lua",
@@ -151,14 +151,14 @@ class LuaState:
             **options,
         )
         self._load, self._dump = self._runtime.execute(_source("workers.lua", "bytecode.lua"))
+        for name in PART_FILES:
+            self._code("workers.api", name)
         host = self._run_file("workers.lua", "prelude.lua", self._native_table(version, dialect, natives))
         cap_files = ("memory_cap.lua",) if max_memory_bytes else ()
         lua_files = (*cap_files, *LUA_FILES, *VERSION_FILES.get(version, ()))
         files = [("workers.lua", name) for name in lua_files] + [("workers.api", name) for name in API_FILES]
         for package, name in (*files, *host_files):
             self._run_file(package, name, host)
-        for name in PART_FILES:
-            self._code("workers.api", name)
         host[b"finish"]()
         del self._load, self._dump
         self._start = host[b"start"]
