@@ -6,7 +6,6 @@
 -- what is left of them and takes them away.
 
 local host = ...
-local native = host.native
 local library, io, globals = rawget(_G, "debug"), rawget(_G, "io"), _G
 local collectgarbage, error, match, next, pcall, rawget, rawset, sort, tonumber, type =
    collectgarbage, error, string.match, next, host.raw.pcall, rawget, rawset, table.sort, tonumber, type
@@ -50,12 +49,7 @@ local function without_collector(fn)
    end
 end
 
--- Flags are booleans and strings.
-for name, value in next, native do
-   if type(value) == "userdata" or type(value) == "function" then
-      native[name] = without_collector(value)
-   end
-end
+host.wrap_natives(without_collector)
 
 local function stopped(ok, kind, ...)
    is_inside = false

@@ -25,12 +25,7 @@ local function uncapped(fn)
    end
 end
 
--- Flags are booleans and strings; every other native is a Python function.
-for name, value in next, native do
-   if type(value) == "userdata" then
-      native[name] = uncapped(value)
-   end
-end
+host.wrap_natives(uncapped)
 
 -- Lua 5.1 and LuaJIT do not collect before they give up: what the failed call left would fail the next one too.
 local function after_failure(kind, text, ...)

@@ -5,7 +5,7 @@
 -- they are reached through upvalues of our functions only, and debug.lua keeps those closed.
 
 local native = ...
-local sub, type = string.sub, type
+local next, rawget, sub, type = next, rawget, string.sub, type
 local getinfo = debug.getinfo
 
 -- How a function or frame of ours is told from one of the script: by the start of its chunk name, or by having none
@@ -43,6 +43,36 @@ local host = {
       traceback = debug.traceback,
    },
 }
+
+local wrappers = {}
+
+local function wrapped(value)
+   if type(value) == "userdata" then
+      for index = 1, #wrappers do
+         value = wrappers[index](value)
+      end
+   end
+   return value
+end
+
+-- Flags are there from the beginning. A function comes over from Python when one of our files first takes it.
+setmetatable(native, {
+   __index = function(_, name)
+      local value = wrapped(rawget(native, "late")(name))
+      native[name] = value
+      return value
+   end,
+})
+
+-- Puts `wrap` around all functions of `native`, those that come later too.
+function host.wrap_natives(wrap)
+   wrappers[#wrappers + 1] = wrap
+   for name, value in next, native do
+      if type(value) == "userdata" or type(value) == "function" then
+         native[name] = wrap(value)
+      end
+   end
+end
 
 -- Is this text the `source` of code of ours?
 function host.is_our_source(source)

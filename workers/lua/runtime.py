@@ -260,8 +260,10 @@ class LuaState:
             "code_of": partial(_part_code, self._module),
             **self._cap_natives(),
         }
-        together = {**NATIVES, **own, **natives}
-        return self._runtime.table_from({name.encode(): native for name, native in together.items()})
+        together = {_key(name): native for name, native in {**NATIVES, **own, **natives}.items()}
+        # A function is handed over when it is first asked for (prelude.lua): most states need half of them.
+        flags = {name: native for name, native in together.items() if not callable(native)}
+        return self._runtime.table_from({**flags, b"late": together.get})
 
     def _cap_natives(self) -> dict[str, Native]:
         if not self._max_memory_bytes:
@@ -310,6 +312,12 @@ class LuaState:
 
 #: (lupa module, package, file) -> byte code.
 _COMPILED: Final[dict[tuple[Any, str, str], bytes]] = {}
+
+
+@cache
+def _key(name: str) -> bytes:
+    """Return a name as Lua has it; one object for all states."""
+    return name.encode()
 
 
 def _part_code(module: object, name: bytes) -> bytes:
