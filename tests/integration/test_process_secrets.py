@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.blocking import Dispatcher
+from dispatcher.catalog import Script
 from dispatcher.local_pool import LocalPool
+
+SCRIPT = Script.from_stream(
+    "secrets",
+    b"""
+    function check(password) return #password > 0 end
+    function keep(text) kept = "x" .. text return kept end
+    """,
+)
 
 
 def processes_of(pool):
@@ -49,3 +59,32 @@ def test_process_that_forbids_core_dumps_is_not_dumpable():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "1 0" == done.stdout.strip()
+
+
+def copies_in(pid, needle):
+    """Count a byte string in the memory of a process that it may write to."""
+    found = 0
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb") as memory:
+        for line in maps:
+            places, rights, *_ = line.split()
+            if "rw" in rights:
+                start, end = (int(place, 16) for place in places.split("-"))
+                memory.seek(start)
+                found += memory.read(end - start).count(needle)
+    return found
+
+
+def test_worker_keeps_no_password_of_calls_that_were_answered(own):
+    # Put together here, so that no module of a forked child holds them.
+    half, password = "".join(reversed("jihgfedcba")), "".join(reversed("gnol dna terces yrev"))
+    with LocalPool(own) as pool, Dispatcher(own) as dispatcher:
+        assert [True] == dispatcher.call(SCRIPT, "check", password, deadline_s=20).values
+        worker = processes_of(pool)[1]
+        # Other calls take the memory that it has let go of.
+        others = [dispatcher.submit(SCRIPT, "check", [f"another password {number}"]) for number in range(3000)]
+        assert {True} == {call.result(timeout=30).values[0] for call in others}
+        assert 0 == copies_in(worker, password.encode())
+        # The look itself would find one.
+        kept = dispatcher.submit(SCRIPT, "keep", [half], deadline_s=20)
+        assert [b"x" + half.encode()] == kept.result(timeout=30).values
+        assert 0 < copies_in(worker, b"x" + half.encode())

@@ -16,6 +16,8 @@ from dispatcher.protocol import keys
 from dispatcher.protocol.connection import connect_sync
 from dispatcher.protocol.outcome import OutcomeKind
 from dispatcher.protocol.sealing import Seal
+from dispatcher.protocol.secret import Secret
+from tests.integration.redis_proxy import RedisProxy
 from tests.waiting import wait_until
 from workers.lease import CLAIM_HOLDS_S, CLAIM_KEPT_S
 from workers.recovery import Recovery
@@ -30,6 +32,17 @@ SCRIPT = Script.from_stream(
     function ping() return "pong" end
     function spin(path) note(path) while true do end end
     function nap(path, seconds) note(path) require("socket").sleep(seconds) return "rested" end
+    -- Says when it lives, and which run it is.
+    function tick(path)
+       local socket = require("socket")
+       local run = socket.gettime()
+       for _ = 1, 60 do
+          local file = io.open(path, "a")
+          file:write(("%.6f %.6f\\n"):format(socket.gettime(), run)) file:close()
+          socket.sleep(0.1)
+       end
+       return "rested"
+    end
     -- Computes until the test lets it go on; says which time it ran.
     function hold(path, go_on)
        note(path)
@@ -157,16 +170,36 @@ def test_worker_that_is_held_up_while_it_unloads_a_script_is_replaced(brief):
 
 
 def test_lease_is_renewed_while_a_long_call_runs_and_while_it_is_drained(brief, tmp_path):
-    started = tmp_path / "started"
+    paths = [tmp_path / f"nap {number}" for number in range(8)]
     with LocalPool(brief) as draining, LocalPool(brief), Dispatcher(brief) as dispatcher:
+        # Idempotent: whoever thought a worker dead would have them run again.
         naps = [
-            dispatcher.submit(SCRIPT, "nap", [str(tmp_path / f"nap {number}"), 1.5 * LEASE_S], deadline_s=60)
-            for number in range(8)
+            dispatcher.submit(SCRIPT, "nap", [str(path), 1.5 * LEASE_S], deadline_s=60, idempotent=True)
+            for path in paths
         ]
-        wait_until(lambda: all((tmp_path / f"nap {number}").exists() for number in range(8)))
+        wait_until(lambda: all(path.exists() for path in paths))
         os.kill(draining.pid, signal.SIGTERM)
         assert [[b"rested"]] * 8 == [nap.result(timeout=30).values for nap in naps]
-    assert not started.exists()
+    assert [1] * 8 == [count(path) for path in paths]
+
+
+def test_worker_that_is_cut_off_stops_before_another_pool_runs_its_calls(brief, tmp_path):
+    runs = tmp_path / "runs"
+    with RedisProxy(brief.redis.url.reveal().removeprefix("unix://")) as proxy:
+        cut_off = replace(brief, redis=replace(brief.redis, url=Secret(proxy.url)))
+        with pool_that_vanishes(cut_off) as lost, Dispatcher(brief) as dispatcher:
+            call = dispatcher.submit(SCRIPT, "tick", [str(runs)], deadline_s=60, idempotent=True)
+            wait_until(runs.exists)
+            (worker,) = children_of(lost.pid)
+            with LocalPool(brief):
+                proxy.is_black_hole = True
+                assert [b"rested"] == call.result(timeout=40).values
+            os.kill(lost.pid, signal.SIGKILL)
+            assert has_ended(worker)
+    # Whose signs of life they are, in the order of time: all of the first run's stand before the second one's.
+    runners = [line.split()[1] for line in sorted(runs.read_text().splitlines())]
+    assert 2 == len(set(runners))
+    assert sorted(runners, key=runners.index) == runners
 
 
 def test_claim_of_a_pool_that_died_over_it_runs_out(brief):
