@@ -10,7 +10,7 @@
 local host = ...
 local native, getinfo = host.native, host.raw.getinfo
 local log_event, wants_debug = native.log_event, native.wants_debug
-local concat, find, match, setmetatable, sub = table.concat, string.find, string.match, setmetatable, string.sub
+local concat, match, setmetatable, sub = table.concat, string.match, setmetatable, string.sub
 local knows_tail_calls = not native.is_lua51 and not native.is_luajit
 
 local NO_FILE = "<non-file location>"
@@ -24,7 +24,7 @@ local files = setmetatable({}, { __mode = "k" })
 local function file_of(fn)
    local source, file = getinfo(fn, "S").source, NO_FILE
    if sub(source, 1, 1) == "@" then
-      file = find(source, "/", 1, true) and match(source, "[^/]*$") or source
+      file = match(source, "^.*/(.*)$") or source
    end
    files[fn] = file
    return file

@@ -5,7 +5,8 @@
 -- Mirrors auth-request-var-expand.c (2.3.19 and 2.4).
 
 local host = ...
-local find, format, match, sub, type = string.find, string.format, string.match, string.sub, type
+local concat, find, format, match, next, sub, type =
+   table.concat, string.find, string.format, string.match, next, string.sub, type
 local is_24 = host.native.auth_dialect ~= "2.3"
 
 local function text_of(value, name)
@@ -57,7 +58,8 @@ local derived = {
    end,
    domain_last = function(given)
       local found = domain(text_of(given.user))
-      return found and match(found, "[^@]*$")
+      -- From the start: a search for `[^@]*$` tries every place, and the name is what a client sent.
+      return found and (match(found, "^.*@(.*)$") or found)
    end,
 }
 
@@ -93,7 +95,7 @@ local function add_23()
       original_ = "orig_user",
       auth_ = "auth_user",
    }
-   for prefix, name in pairs(whole) do
+   for prefix, name in next, whole do
       local source = derived[name] or function(given)
          return text_of(given[name])
       end
@@ -133,13 +135,13 @@ function host.auth_packed_variables(given)
       parts[#parts + 1] = name
       parts[#parts + 1] = value and "=" .. value or ""
    end
-   for name in pairs(plain) do
+   for name in next, plain do
       add(name)
    end
-   for name in pairs(derived) do
+   for name in next, derived do
       add(name)
    end
-   return table.concat(parts, "\0")
+   return concat(parts, "\0")
 end
 
 host.auth_text_of = text_of
