@@ -7,7 +7,7 @@ collected.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from workers.api.var_expand.error import VarExpandError
 from workers.api.var_expand.expansion import expand
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from dispatcher.protocol.settings import LuaSettings
     from workers.call_log import CallLog
     from workers.lua.runtime import Native
+
+#: They stand in for the number of processors and the host's name (workers/api/var_expand/providers.py).
+_SHOWN_TO_ALL: Final = (b"NCPU", b"DOVECOT_HOSTNAME")
 
 
 def no_natives(_package: ScriptPackage) -> Mapping[str, Native]:
@@ -40,8 +43,8 @@ def natives_of(
         call_log: takes what they log.
         of_operations: makes those that belong to operations (dovecot.http, dicts), anew for each instance.
     """
-    # The pool starts its workers without our own variables, so no key of ours is in there.
-    providers = standard_providers(os.environb)
+    environment = _environment(lua)
+    providers = standard_providers(environment)
 
     def var_expand(template: bytes) -> tuple[bool, bytes]:
         try:
@@ -58,6 +61,15 @@ def natives_of(
     return lambda package: {
         **shared,
         **call_log.natives(package.name),
-        **auth_natives(package.dialect, os.environb, providers),
+        **auth_natives(package.dialect, environment, providers),
         **of_operations(package),
     }
+
+
+def _environment(lua: LuaSettings) -> Mapping[bytes, bytes]:
+    """What `%{env:NAME}` sees."""
+    if lua.profile == "restricted":
+        # What os.getenv would show, which it has not; two names mean something to other variables.
+        return {name: os.environb[name] for name in _SHOWN_TO_ALL if name in os.environb}
+    # The pool starts its workers without our own variables, so no key of ours is in there.
+    return os.environb

@@ -136,7 +136,7 @@ class LuaSettings(Section, frozen=True):
     path: str = ""
     #: Whether `require` may load modules written in C.
     c_modules: bool = False
-    #: trusted: Dovecot's open libraries; restricted: no io, os, debug and package.loadlib.
+    #: trusted: Dovecot's open libraries; restricted: no files, processes, environment and debug library.
     profile: Literal["trusted", "restricted"] = "trusted"
     #: Folders whose *.lua files are scripts by their name.
     script_dirs: list[str] = []

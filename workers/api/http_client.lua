@@ -39,9 +39,23 @@ local function text_of(value)
    return ""
 end
 
+-- Options that lead to files and sockets of the machine, which the profile `restricted` has not.
+local PLACES = {
+   rawlog_dir = true,
+   proxy_socket_path = true,
+   ssl_client_ca_file = true,
+   ssl_client_ca_dir = true,
+   ssl_client_cert_file = true,
+   ssl_client_key_file = true,
+}
+local is_restricted = native.profile == "restricted"
+
 -- Reads one option and puts it behind the others; raises if it cannot be used.
 local function add_option(packed, key, value)
    local kind, text = type(value), text_of(value)
+   if is_restricted and PLACES[key] and text ~= "" then
+      error("http_client_" .. key .. " names a place outside Lua, which the profile restricted does not allow", 0)
+   end
    local problem = native.http_option(key, kind, text)
    if problem then
       error(problem, 0)

@@ -10,6 +10,7 @@ local load_raw, loadstring_raw, open, setfenv_raw = raw.load, raw.loadstring, ra
 local concat, error, find, gsub, gmatch, match, pcall, select, sub, type =
    table.concat, error, string.find, string.gsub, string.gmatch, string.match, pcall, select, string.sub, type
 local globals, os, package = _G, rawget(_G, "os"), rawget(_G, "package")
+local is_restricted = native.profile == "restricted"
 
 -- Lua's own words for it.
 local BINARY_REFUSED = "attempt to load a binary chunk (mode is 't')"
@@ -130,6 +131,10 @@ end
 
 -- package.searchpath, which Lua 5.1 lacks.
 local function search_path(name, path)
+   if find(name, "\0", 1, true) then
+      -- To C the path would end there, whatever the templates say.
+      return nil, ""
+   end
    local file_name, tried = gsub(name, "%.", "/"), {}
    for template in gmatch(path, "[^;]+") do
       local candidate = gsub(template, "%?", (gsub(file_name, "%%", "%%%%")))
@@ -151,11 +156,15 @@ local function as_searcher_text(text)
    return text
 end
 
+-- Where modules are sought whatever a script puts into package.path; nil: it may say itself.
+local fixed_path
+
 local function lua_file_searcher(name)
-   if type(package.path) ~= "string" then
+   local templates = fixed_path or package.path
+   if type(templates) ~= "string" then
       error("'package.path' must be a string", 0)
    end
-   local path, tried = search_path(name, package.path)
+   local path, tried = search_path(name, templates)
    if not path then
       return as_searcher_text(tried)
    end
@@ -189,9 +198,28 @@ else
    package.path = package.path .. ";" .. native.shared_path
 end
 
+-- Lua's own answer to a locale that there is not: it would hold for every script of the worker.
+local setlocale = os.setlocale
+function os.setlocale(locale, category)
+   if locale == nil then
+      return setlocale(nil, category)
+   end
+   return nil
+end
+
+------------------------------------------------------------------------------------------------------------
+-- The profile `restricted`
+
+-- A file that is loaded as Lua tells what stands in it, in its globals or in the message that it does not compile. So
+-- there are modules of the configured folders, and no other files.
+if is_restricted then
+   fixed_path = package.path
+   globals.loadfile, globals.dofile, package.searchpath = nil, nil, nil
+end
+
 -- Our own files need what this takes away.
 host.at_end(function()
-   if native.profile ~= "restricted" then
+   if not is_restricted then
       return
    end
    globals.os = { time = os.time, clock = os.clock, date = os.date, difftime = os.difftime }

@@ -34,8 +34,8 @@ def registry(closed):
     return ClientRegistry(lambda _settings, _network: Quiet(closed))
 
 
-def state_of(version, registry, script, dialect="2.4"):
-    natives = {"log": lambda *_text: None, "profile": b"trusted", **http_natives(registry, dialect)}
+def state_of(version, registry, script, dialect="2.4", profile=b"trusted"):
+    natives = {"log": lambda *_text: None, "profile": profile, **http_natives(registry, dialect)}
     state = LuaState(version, natives, dialect=dialect)
     assert state.compile(script, b"=t") == ""
     assert state.start_main()[0] == StepKind.DONE
@@ -187,3 +187,44 @@ def test_state_without_the_natives_has_no_http(version):
     assert state.compile(b"function f() return dovecot.http end", b"=t") == ""
     state.start_main()
     assert [None] == call(state)
+
+
+PLACES = [
+    ("2.3", b"rawlog_dir"),
+    *(
+        ("2.4", name)
+        for name in (
+            b"rawlog_dir",
+            b"proxy_socket_path",
+            b"ssl_client_ca_file",
+            b"ssl_client_ca_dir",
+            b"ssl_client_cert_file",
+            b"ssl_client_key_file",
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("profile", [b"trusted", b"restricted"])
+@pytest.mark.parametrize(("dialect", "option"), PLACES)
+def test_restricted_scripts_name_no_places_outside_lua(registry, dialect, option, profile):
+    script = b"function f() return pcall(dovecot.http.client, { %s = '/tmp' }) end" % option
+    is_open, problem = call(state_of("5.4", registry, script, dialect, profile))
+    assert (profile == b"trusted") == is_open
+    if not is_open:
+        expected = b"http_client_%s names a place outside Lua, which the profile restricted does not allow" % option
+        assert expected == problem
+
+
+@pytest.mark.parametrize("profile", [b"trusted", b"restricted"])
+def test_restricted_scripts_name_no_file_of_authorities(registry, profile):
+    script = b"""function f()
+       local _, problem = require("ssl.https").request({ url = "https://127.0.0.1", cafile = "/nosuch" })
+       return problem
+    end"""
+    state = state_of("5.4", registry, script, profile=profile)
+    step = state.start(b"f", [])
+    if profile == b"trusted":
+        assert (StepKind.PARKED, b"http_exchange") == (step[0], step[2])
+    else:
+        assert b"cafile names a file, which the profile restricted does not allow" == step[2]

@@ -16,7 +16,11 @@ pytestmark = pytest.mark.parametrize("version", ALL_LUAS)
         b"io",
         b"debug",
         b"package.loadlib",
+        b"package.searchpath",
+        b"loadfile",
+        b"dofile",
         b"os.getenv",
+        b"os.setlocale",
         b"os.execute",
         b"os.remove",
         b"os.rename",
@@ -53,3 +57,24 @@ def test_a_fake_debug_library_is_not_asked_for_tracebacks(version: str):
 def test_restricted_globals_do_not_disturb_it(version: str):
     script = b"dovecot.restrict_global_variables(true) function f() error('boom', 0) end"
     assert call(make_state(script, version, profile=b"restricted"))[1].startswith(b"boom\n")
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [b"package.path = '%s' return require('x')", b"return require('%s\\0')"],
+    ids=["another path", "a name that ends early"],
+)
+def test_require_reads_no_file_but_modules(version: str, attempt: bytes, tmp_path):
+    # Lua quotes in its message what it cannot parse.
+    secret = tmp_path / "key"
+    secret.write_text("9f3abcdeadbeef0123")
+    script = b"function f() return select(2, pcall(function() %s end)) end" % (attempt % bytes(secret))
+    [message] = results(script, version, profile=b"restricted", lua_path=b"/?.lua")
+    assert b"9f3abcdeadbeef0123" not in message
+    assert b"module '" in message
+
+
+def test_require_finds_modules_of_the_configured_path(version: str, tmp_path):
+    (tmp_path / "mine.lua").write_text("return 5")
+    script = b"function f() return require('mine') end"
+    assert [5] == results(script, version, profile=b"restricted", lua_path=b"%s/?.lua" % bytes(tmp_path))[:1]

@@ -111,3 +111,14 @@ def test_files_load_with_shebang_and_environment(version: str, tmp_path):
 def test_a_missing_file_is_named(version: str):
     message = results(b'function f() return (select(2, loadfile("/nosuch/x.lua"))) end', version)[0]
     assert b"cannot open /nosuch/x.lua: No such file or directory" == message
+
+
+@every_lua
+def test_the_locale_of_the_process_stays(version: str):
+    script = b"""
+    function f()
+       local before = os.setlocale()
+       local answer = os.setlocale(before == "C" and "C.UTF-8" or "C")
+       return answer, os.setlocale() == before, os.setlocale(nil, "numeric") ~= nil
+    end"""
+    assert [None, True, True] == results(script, version)

@@ -133,7 +133,12 @@ local function header_map(list)
    return map
 end
 
+local is_restricted = host.native.profile == "restricted"
+
 local function exchange(given, target, body, defaults)
+   if is_restricted and given.cafile ~= nil then
+      return nil, "cafile names a file, which the profile restricted does not allow"
+   end
    local proxy = given.proxy or defaults.proxy
    local status, reason, fields, content, version = await("http_exchange", {
       method = given.method or "GET",
