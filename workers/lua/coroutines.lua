@@ -22,6 +22,14 @@ host.made_coroutines = made
 -- Coroutines whose operation the engine is running.
 local waiting = setmetatable({}, { __mode = "k" })
 
+-- Is it the engine's to resume? So are the host's own: a call that got hold of another one's would take its results.
+-- Those that C modules make look like the host's.
+local is_of_engine = host.native.c_modules and function(co)
+   return waiting[co]
+end or function(co)
+   return waiting[co] or not made[co]
+end
+
 local enter
 
 local function go_on(co, ...)
@@ -97,7 +105,7 @@ coroutine.create = create
 
 function coroutine.resume(co, ...)
    check_coroutine(co)
-   if waiting[co] then
+   if is_of_engine(co) then
       return false, "cannot resume non-suspended coroutine"
    end
    return enter(co, ...)
@@ -113,13 +121,14 @@ end
 
 function coroutine.status(co)
    check_coroutine(co)
-   return waiting[co] and "normal" or status_raw(co)
+   local status = status_raw(co)
+   return status == "suspended" and is_of_engine(co) and "normal" or status
 end
 
 if close_raw then
    function coroutine.close(co)
       check_coroutine(co)
-      if waiting[co] then
+      if is_of_engine(co) and status_raw(co) == "suspended" then
          error(host.where() .. "cannot close a normal coroutine", 0)
       end
       return close_raw(co)

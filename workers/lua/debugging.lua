@@ -10,7 +10,8 @@ local is_our_function, getinfo = host.is_our_function, host.raw.getinfo
 local getupvalue, setupvalue, upvalueid, upvaluejoin, getlocal, setlocal =
    debug.getupvalue, debug.setupvalue, debug.upvalueid, debug.upvaluejoin, debug.getlocal, debug.setlocal
 local getmetatable, setmetatable, python_metatable = debug.getmetatable, debug.setmetatable, host.python_metatable
-local error, rawequal, type = error, rawequal, type
+local error, next, pcall, rawequal, rawget, tonumber, type =
+   error, next, host.raw.pcall, rawequal, rawget, tonumber, type
 local file_metatable = debug.getmetatable(io.stdout)
 
 function debug.getupvalue(fn, index)
@@ -78,6 +79,51 @@ function debug.setlocal(thread, level, index, value)
    end
    local name = setlocal(level + 1, index, value)
    return name
+end
+
+-- C functions that scripts find in libraries; nil until somebody asks. The others are ours to call, or were replaced.
+local found
+
+local function find_functions(place)
+   for _, value in next, place do
+      if type(value) == "function" then
+         found[value] = true
+      end
+   end
+end
+
+local function is_of_a_library(fn)
+   if not found then
+      found = {}
+      for _, library in next, package.loaded do
+         if type(library) == "table" then
+            find_functions(library)
+         end
+      end
+      find_functions(rawget(file_metatable, "__index"))
+   end
+   return found[fn]
+end
+
+local function is_closed_function(fn)
+   return is_our_function(fn) or (getinfo(fn, "S").what == "C" and not is_of_a_library(fn))
+end
+
+-- What a frame says, its function left out where that is ours or was replaced: called by a script, it would lead to
+-- operations that the script's settings forbid. Levels: pcall stands between, too.
+function debug.getinfo(thread, level, what)
+   local info
+   if type(thread) == "thread" then
+      info = host.passed_on(pcall(getinfo, thread, level, what))
+   else
+      level, what = thread, level
+      local number = type(level) ~= "function" and tonumber(level)
+      info = host.passed_on(pcall(getinfo, number and number >= 0 and number + 2 or level, what))
+   end
+   if info and info.func and type(level) ~= "function" and is_closed_function(info.func) then
+      info.func = nil
+   end
+   return info
 end
 
 -- Through the metatable of lupa's objects a script could make a Python object of something that is none.

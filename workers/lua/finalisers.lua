@@ -20,6 +20,9 @@ local pending = setmetatable({}, { __mode = "k" })
 local count = 0
 local is_inside = false
 
+-- Has the script told the collector to stand still? That lasts until its next step: Dovecot collects after each call.
+local is_stopped = false
+
 local function note(object)
    count = count + 1
    pending[object] = count
@@ -65,7 +68,8 @@ end
 
 local function guarded(step)
    return function(...)
-      if has_finalisers() then
+      if is_stopped or has_finalisers() then
+         is_stopped = false
          collectgarbage("restart")
       end
       is_inside = true
@@ -90,6 +94,7 @@ local function passed_on(ok, result, ...)
    end
    error(host.where() .. result, 0)
 end
+host.passed_on = passed_on
 
 local function noting(object, ...)
    if type(object) == "userdata" then
@@ -174,6 +179,15 @@ end
 -- Its metatable is made by Lua and may be filled afterwards.
 globals.newproxy = newproxy and function(...)
    return noting(passed_on(pcall(newproxy, ...)))
+end
+
+function globals.collectgarbage(...)
+   if ... == "stop" then
+      is_stopped = true
+   end
+   -- No tail call: this frame says by which name it was called.
+   local result, second = passed_on(pcall(collectgarbage, ...))
+   return result, second
 end
 
 function io.popen(...)

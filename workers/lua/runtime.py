@@ -29,6 +29,7 @@ LUA_FILES: Final = (
     "host_globals.lua",
     "sandbox.lua",
     "debugging.lua",
+    "hooks.lua",
     "calls.lua",
     "coroutines.lua",
     "finalisers.lua",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.lua.states import ALL_LUAS, call, make_state, results
-from workers.lua.runtime import LuaState, bare_function
+from workers.lua.runtime import LuaState, StepKind, bare_function
 from workers.lua.time_slice import TimeSlice
 
 pytestmark = pytest.mark.parametrize("version", ALL_LUAS)
@@ -89,3 +89,22 @@ def test_what_makes_them_fails_in_the_words_of_lua(version: str, code: bytes):
 def test_objects_are_what_lua_makes_of_them(version: str):
     script = b"function f() local t = {} return setmetatable(t, { __index = { a = 5 } }) == t, t.a end"
     assert [True, 5] == results(script, version)
+
+
+def test_the_collector_stands_still_until_the_next_call_at_most(version: str):
+    script = b"""
+    function stop() collectgarbage("stop") end
+    function f()
+       for number = 1, 200 do local _ = ("x"):rep(1e6) .. number end
+       return collectgarbage("count") < 50000
+    end"""
+    state = make_state(script, version)
+    call(state, function=b"stop")
+    assert (StepKind.DONE, 1, True) == call(state)
+
+
+@pytest.mark.parametrize("code", [b"collectgarbage('nosuch')", b"collectgarbage({})"])
+def test_what_the_collector_does_not_know_fails_in_the_words_of_lua(version: str, code: bytes):
+    function = b"function() local ok, message = pcall(function() local x = %s end) return message end" % code
+    expected = bare_function(version, function)().replace(b'[string "<python>"]', b"t.lua")
+    assert [expected] == results(b"function f() return (%s)() end" % function, version)

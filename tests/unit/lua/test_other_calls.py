@@ -135,3 +135,25 @@ def test_what_a_script_puts_within_reach_is_found(version: str):
     state = make_state(script, version)
     call(state, b"s3cret", function=b"show")
     assert (StepKind.DONE, 1, 1) == call(state, function=b"found_count")
+
+
+@pytest.mark.parametrize("version", ALL_LUAS)
+@pytest.mark.parametrize(
+    "attack",
+    [
+        b"coroutine.resume(waiting, 'forged')",
+        b"pcall(coroutine.close or error, waiting)",
+        b"coroutine.wrap(function() return coroutine.resume(waiting, 'forged') end)()",
+    ],
+)
+def test_a_call_that_waits_is_resumed_by_nobody_else(version: str, attack: bytes):
+    script = (
+        b"""
+    function victim() waiting = coroutine.running() return dovecot.wait("x") end
+    function attack() local ok = %s return ok, coroutine.status(waiting) end"""
+        % attack
+    )
+    state = make_state(script, version)
+    waiting = state.start(b"victim", [])[1]
+    assert (StepKind.DONE, 2, False, b"normal") == call(state, function=b"attack")
+    assert (StepKind.DONE, 1, b"true result") == state.resume(waiting, (b"true result",))
