@@ -107,6 +107,7 @@ class Engine:
             settings.max_log_line_bytes,
             script_log.write,
             script_log.debug_filter,
+            script_log.print_line,
         )
         self._slice = TimeSlice()
         self._watch = Watch(self._slice, settings.slice_ms / 1000, self._give_up)

@@ -5,6 +5,7 @@ Given to the engine by the process; a line below `log.level` is dropped.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING, Final
@@ -50,11 +51,20 @@ class ScriptLog:
             return
         now_unix_s = time.time()
         if self._is_json:
-            sys.stderr.write(json_line(record, now_unix_s) + "\n")
+            _write(json_line(record, now_unix_s))
             return
         timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ ", time.gmtime(now_unix_s))
-        lines = text_lines(record, f"lualoft({script_name}): ", timestamp)
-        sys.stderr.write("\n".join(lines) + "\n")
+        _write("\n".join(text_lines(record, f"lualoft({script_name}): ", timestamp)))
+
+    def print_line(self, text: bytes) -> None:
+        """Write what a script printed, as it is."""
+        _write(text.decode("utf-8", "backslashreplace"))
+
+
+def _write(lines: str) -> None:
+    # A full disk, or a reader that has gone, must not fail a login.
+    with contextlib.suppress(OSError):
+        sys.stderr.write(lines + "\n")
 
 
 def _debug_filter(settings: LogSettings) -> Callable[[LogRecord], bool] | None:

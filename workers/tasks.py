@@ -68,8 +68,9 @@ class Task(Protocol):
     deadline_unix_s: float
     #: Lines that it logged; None while there are none.
     logs: list[LogLine] | None
-    #: How many it logged.
+    #: How many it logged, and their bytes.
     line_count: int
+    log_bytes: int
     #: Where it runs.
     instance: Instance
     #: What stands in the running note while it runs.
@@ -113,6 +114,7 @@ class CallTask:
         "instance",
         "invocation",
         "line_count",
+        "log_bytes",
         "logs",
         "note",
         "scheduler",
@@ -128,6 +130,7 @@ class CallTask:
         self.deadline_unix_s = invocation.deadline_unix_s
         self.logs: list[LogLine] | None = None
         self.line_count = 0
+        self.log_bytes = 0
         self.cpu_s = 0.0
         self.note = call_note(chunk.reply_key, invocation.id)
 
@@ -264,6 +267,7 @@ class LifeTask:
         self.deadline_unix_s = time.time() + LIFE_LIMIT_S
         self.logs: list[LogLine] | None = None
         self.line_count = 0
+        self.log_bytes = 0
         self.cpu_s = 0.0
         self.max_cpu_s = LIFE_LIMIT_S
         self.max_step_s = LIFE_STEP_FACTOR * (instance.package.max_cpu_s or scheduler.max_cpu_s)

@@ -33,6 +33,7 @@ LUA_FILES: Final = (
     "calls.lua",
     "coroutines.lua",
     "finalisers.lua",
+    "output.lua",
     "builtin_modules.lua",
     "parts.lua",
 )
@@ -122,6 +123,7 @@ class LuaState:
             version: a key of `LUA_MODULES`.
             natives: `log(level, text)`, and what else the host gives:
                 `log_event(*SentEvent)`: one logged event (workers/api/record.py); without it `log` gets the text.
+                `print(text)`: what `print` and `warn` write; without it Lua writes it to the process's own output.
                 `wants_debug(text, name, file, line, packed_fields) -> bool`: is this debug line wanted?
                 `var_expand(template) -> (True, text) | (False, detail)`.
                 `http_*`: what dovecot.http is made of (workers/http/natives.py); without them a state has none.
