@@ -52,10 +52,7 @@ SLEEP: Final = b"sleep"
 #: The operation of a call whose time slice is over (workers/lua/calls.lua); it has no arguments and no results.
 SLICE: Final = b"slice"
 
-#: Bytes that a call may hand to an operation: a payload, and room for what goes with it.
-MAX_ARGUMENT_BYTES: Final = 32 * 1024 * 1024
-
-#: Place of the operation's name in a PARKED step; its arguments follow.
+#: Place of the operation's name in a PARKED step.
 _OPERATION: Final = 2
 
 
@@ -231,8 +228,7 @@ class Engine:
             return
         token = self._parking.enter(task, step[1], is_computed=self._operations.computes(name))
         try:
-            # Without its first element the step has the shape of a DONE one.
-            args = state.values_of(step[1:], MAX_ARGUMENT_BYTES)
+            args = state.arguments_of(step)
         except MarshalError as exc:
             self._operation_ended(token, (None, str(exc).encode()))
             return

@@ -14,7 +14,6 @@ from typing import Any
 
 from tests.conformance.http_answers import Http
 from workers.api.record import LogContext, LogRecord, SentEvent, direct_record, event_record
-from workers.engine import MAX_ARGUMENT_BYTES
 from workers.http.natives import http_natives
 from workers.http.operation import HTTP_SUBMIT
 from workers.log_sink import json_line, text_lines
@@ -146,8 +145,7 @@ def _finish(state: LuaState, step: Any, operations: Operations) -> Any:
     """Run every operation; one that is not known answers with its own arguments."""
     while step[0] == StepKind.PARKED:
         operation = operations.get(step[2])
-        # Without its first element the step has the shape of a DONE one.
-        args = state.values_of(step[1:], MAX_ARGUMENT_BYTES) if operation else step[3:]
+        args = state.arguments_of(step) if operation else step[3:]
         step = state.resume(step[1], tuple(operation(*args)) if operation else args)
     return step
 

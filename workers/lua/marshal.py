@@ -5,7 +5,7 @@ The runtime calls it. A Lua table with the keys 1..n becomes a list, any other a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dispatcher.protocol.errors import LualoftError
 from dispatcher.protocol.invocation import MAX_DEPTH
@@ -28,33 +28,49 @@ def is_plain(value: object) -> bool:
     return value.__class__ in _PLAIN
 
 
-def from_lua(values: Iterable[Any], limit_bytes: int, lua_type: Callable[[object], str | None]) -> list[Any]:
-    """Copy results out of Lua.
+class ValueLimit(NamedTuple):
+    """How much may leave Lua at once."""
+
+    #: Cap of all values together.
+    total_bytes: int
+    #: What each counts beside its bytes.
+    value_bytes: int = VALUE_OVERHEAD_BYTES
+    #: What they are, for the error.
+    name: str = "results"
+
+
+#: What a call may hand to an operation: a payload and room for what goes with it, or about 260,000 small values. Nobody
+#: else's call goes on while they are copied; so many take a third of a second.
+ARGUMENT_LIMIT: Final = ValueLimit(32 * 1024 * 1024, value_bytes=128, name="arguments of an operation")
+
+
+def from_lua(values: Iterable[Any], limit: ValueLimit, lua_type: Callable[[object], str | None]) -> list[Any]:
+    """Copy values out of Lua.
 
     Args:
         values: what the function returned.
-        limit_bytes: cap of all of them together.
+        limit: how much they may be.
         lua_type: lupa's `lua_type` of the state's Lua version.
 
     Raises:
         MarshalError: says which result and why.
     """
-    reader = _Reader(limit_bytes, lua_type)
+    reader = _Reader(limit, lua_type)
     return [reader.read(value, f"return value {number}", 0) for number, value in enumerate(values, 1)]
 
 
 class _Reader:
     """One walk over results: keeps what is left of the size cap."""
 
-    def __init__(self, limit_bytes: int, lua_type: Callable[[object], str | None]) -> None:
-        self._limit_bytes = limit_bytes
-        self._left_bytes = limit_bytes
+    def __init__(self, limit: ValueLimit, lua_type: Callable[[object], str | None]) -> None:
+        self._limit = limit
+        self._left_bytes = limit.total_bytes
         self._lua_type = lua_type
 
     def read(self, value: Any, place: str, depth: int) -> Any:  # noqa: ANN401 - Lua values
-        self._left_bytes -= VALUE_OVERHEAD_BYTES + (len(value) if value.__class__ is bytes else 0)
+        self._left_bytes -= self._limit.value_bytes + (len(value) if value.__class__ is bytes else 0)
         if self._left_bytes < 0:
-            message = f"results are larger than {self._limit_bytes} bytes"
+            message = f"{self._limit.name} are larger than {self._limit.total_bytes} bytes"
             raise MarshalError(message)
         if is_plain(value):
             return value

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from workers.api.dialects import DIALECTS
 from workers.api.native import NATIVES
 from workers.lua.c_modules import open_to_c_modules, opened_version, search_paths
-from workers.lua.marshal import from_lua, is_plain
+from workers.lua.marshal import ARGUMENT_LIMIT, ValueLimit, from_lua, is_plain
 from workers.lua.time_slice import TimeSlice
 from workers.lua.versions import LUA_MODULES
 
@@ -241,7 +241,15 @@ class LuaState:
                     break
             else:
                 return list(values)
-        return from_lua(values, limit_bytes, self._module.lua_type)
+        return from_lua(values, ValueLimit(limit_bytes), self._module.lua_type)
+
+    def arguments_of(self, step: Step) -> list[Any]:
+        """Turn the arguments of a PARKED step's operation into values for Python.
+
+        Raises:
+            MarshalError: as `values_of`; past `ARGUMENT_LIMIT`.
+        """
+        return from_lua(step[3:], ARGUMENT_LIMIT, self._module.lua_type)
 
     def set_memory_cap(self, max_bytes: int) -> None:
         """Set the cap that holds from here on, 0 for none; for memory_cap.lua, in a state that was made with one."""

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.protocol.invocation import MAX_DEPTH
 from tests.unit.lua.states import ALL_LUAS, call, make_state, results
-from workers.lua.marshal import MarshalError
+from workers.lua.marshal import ARGUMENT_LIMIT, MarshalError
 
 
 @pytest.mark.parametrize("version", ALL_LUAS)
@@ -88,3 +88,16 @@ def test_a_great_many_numbers_are_counted_too(count, is_refused):
             state.values_of(step, 100)
     else:
         assert [None] * count == state.values_of(step, 100)
+
+
+@pytest.mark.parametrize("surplus", [0, 1])
+def test_an_operation_is_handed_so_many_values_at_most(surplus: int):
+    # One is the table itself.
+    count = ARGUMENT_LIMIT.total_bytes // ARGUMENT_LIMIT.value_bytes - 1 + surplus
+    state = make_state(b"function f(n) local t = {} for i = 1, n do t[i] = true end dovecot.wait(t) end")
+    step = state.start(b"f", [count])
+    if surplus:
+        with pytest.raises(MarshalError, match="arguments of an operation are larger than 33554432 bytes"):
+            state.arguments_of(step)
+    else:
+        assert [[True] * count] == state.arguments_of(step)
