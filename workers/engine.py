@@ -116,6 +116,8 @@ class Engine:
         self._gathering = Gathering(host.deliver, lambda: self._operations.computing_count)
         #: Does a call go on whose hash was computed?
         self._is_computed = False
+        #: Processor time of this thread when the running step began, in seconds.
+        self._step_began_s = 0.0
         #: Outcomes by kind since the start.
         self.counts: Counter[str] = Counter()
 
@@ -214,6 +216,7 @@ class Engine:
         self._call_log.enter(task)
         self._note(task.note)
         self._slice.enter(task)
+        self._step_began_s = time.thread_time()
         try:
             move(*args)
         except Exception as exc:  # noqa: BLE001 - an outcome is made of it
@@ -222,10 +225,21 @@ class Engine:
 
     def park(self, task: Task, step: Step, state: LuaState) -> None:
         """Run the operation of a PARKED step and go on with the task afterwards."""
+        name, coroutine = step[_OPERATION], step[1]
+        # Whatever ends a step: waits do not make a call that computes between them a modest one.
+        task.cpu_s += time.thread_time() - self._step_began_s
+        if task.cpu_s > task.max_cpu_s:
+            task.exceed(coroutine)
+        elif name == SLICE:
+            # A turn may be 32 calls that all compute: no answer waits for more than one slice.
+            self._gathering.flush()
+            self._ready.add_interrupted(task, coroutine)
+        else:
+            self._wait(task, step, state)
+
+    def _wait(self, task: Task, step: Step, state: LuaState) -> None:
+        """Run the operation of a step that waits."""
         name = step[_OPERATION]
-        if name == SLICE:
-            self._end_slice(task, step[1])
-            return
         token = self._parking.enter(task, step[1], is_computed=self._operations.computes(name))
         try:
             args = state.arguments_of(step)
@@ -266,15 +280,6 @@ class Engine:
 
     def _unload(self, instance: Instance) -> None:
         self._admission.unload(instance)
-
-    def _end_slice(self, task: Task, coroutine: object) -> None:
-        # A turn may be 32 calls that all compute: no answer waits for more than one slice.
-        self._gathering.flush()
-        task.cpu_s += self._watch.spent_s()
-        if task.cpu_s > task.max_cpu_s:
-            task.exceed(coroutine)
-        else:
-            self._ready.add_interrupted(task, coroutine)
 
     def _give_up(self, number: int) -> bool:
         """Answer the call of a step that is stuck and end the engine; on the watch's thread, in place of our own."""

@@ -66,8 +66,11 @@ SWITCH_INTERVAL_S: Final = 0.001
 #: Exit code of a worker that failed by its own fault (EX_SOFTWARE of sysexits.h).
 EXIT_BUG: Final = 70
 
-#: Seconds in which the engine ends once nothing is in flight or its grace is over.
+#: Seconds in which the engine ends once its grace is over.
 ENGINE_END_S: Final = 1.0
+
+#: Seconds between two looks whether it has ended, or a script holds it up.
+ENGINE_LOOK_S: Final = 0.05
 
 
 class WorkerProcess:
@@ -218,7 +221,7 @@ class WorkerProcess:
         if not self._is_stuck:
             is_empty = self._wait_for_calls()
             self._engine.stop()
-            self._threads[0].join(timeout=None if is_empty else ENGINE_END_S)
+            self._wait_for_engine(self._settings.pool.grace_s if is_empty else ENGINE_END_S)
             # An engine that runs still: its calls are given back below, and one that is to run once must not begin now.
             self._engine.abandon()
         else:
@@ -241,6 +244,16 @@ class WorkerProcess:
             with contextlib.suppress(*REDIS_ERRORS):
                 self._renew_lease()
         return False
+
+    def _wait_for_engine(self, limit_s: float) -> None:
+        """Let the engine unload the scripts, unless one of them holds it up; and keep the lease meanwhile."""
+        ends_s = time.monotonic() + limit_s
+        while self._threads[0].is_alive() and not self._is_stuck and time.monotonic() < ends_s:
+            self._threads[0].join(timeout=ENGINE_LOOK_S)
+            if time.monotonic() - self._beat_s >= BEAT_EVERY_S:
+                self._beat_s = time.monotonic()
+                with contextlib.suppress(*REDIS_ERRORS):
+                    self._renew_lease()
 
     def _renew_lease(self) -> None:
         try:
@@ -283,6 +296,13 @@ def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
     return parent_in, parent_out
 
 
+def _take_note(fd: int) -> RunningNote:
+    """Map the running note, and close what commands of scripts would inherit: they are not to say who ran."""
+    note = RunningNote(fd)
+    os.close(fd)
+    return note
+
+
 def _write_ready(parent_out: BinaryIO) -> None:
     parent_out.write(READY_LINE)
     parent_out.flush()
@@ -308,7 +328,7 @@ def main() -> int:
     try:
         settings = read_settings(parent_in)
         set_up_logging(settings.log)
-        note = RunningNote(int(sys.argv[2]))
+        note = _take_note(int(sys.argv[2]))
         process = WorkerProcess(settings, sys.argv[1], note, lambda: _write_ready(parent_out))
     except LualoftError as exc:
         sys.stderr.write(f"{exc}\n")

@@ -48,7 +48,7 @@ class RunningNote:
     """The memory, on either side."""
 
     def __init__(self, fd: int) -> None:
-        """Map the memory behind a descriptor that `create_fd` made."""
+        """Map the memory behind a descriptor that `create_fd` made; the caller closes it."""
         self._memory = mmap.mmap(fd, NOTE_BYTES)
 
     def write(self, note: bytes) -> None:

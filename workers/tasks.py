@@ -75,7 +75,7 @@ class Task(Protocol):
     instance: Instance
     #: What stands in the running note while it runs.
     note: bytes
-    #: Processor time of its time slices so far; a call that waits or ends within its first has none.
+    #: Processor time of its steps so far, the running one not counted.
     cpu_s: float
 
     @property
@@ -184,6 +184,10 @@ class CallTask:
 
     def give_up(self) -> None:
         """Answer; the coroutine is left where it is."""
+        if self.deadline_unix_s <= time.time():
+            error = "the deadline passed and the script did not give way; its worker was replaced"
+            self.end(OutcomeKind.DEADLINE_EXCEEDED, error)
+            return
         error = f"the script did not give way after its {self.max_cpu_s:g} s of processor time; its worker was replaced"
         self.end(OutcomeKind.CPU_LIMIT, error)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workers.lua.time_slice import TimeSlice
+    from workers.tasks import Task
 
 #: Looks without any running step after which they become rarer, and the pause between those, in seconds.
 IDLE_LOOKS: Final = 200
@@ -26,6 +27,10 @@ MARGIN_S: Final = 0.25
 #: A step is stuck too when it has lasted this many times as long, mostly asleep, and this much longer, in seconds.
 WALL_FACTOR: Final = 2.0
 WALL_MARGIN_S: Final = 1.0
+
+#: And when it has lasted so long, in seconds, and the deadline of its call has passed: nobody waits for it any
+#: more, and everybody else in the worker does.
+OVERDUE_S: Final = 1.0
 
 
 class Watch:
@@ -61,12 +66,6 @@ class Watch:
         # Its look at our clock fails once we have ended. It cannot be waiting for us: nothing is inside Lua now.
         self._thread.join()
 
-    def spent_s(self) -> float:
-        """Processor time that the running step has used since it was first seen, and what it may have used before."""
-        if self._number != self._slice.number:
-            return self._pause_s
-        return time.clock_gettime(self._clock) - self._first_cpu_s + self._pause_s / 2
-
     def _run(self) -> None:
         idle_count = 0
         looked_s = time.monotonic()
@@ -82,10 +81,11 @@ class Watch:
                 continue
             self._lasted_s += passed_s
             self._slice.ask(number)
-            if self._is_stuck(task.max_step_s) and self._give_up(number):
+            if self._is_stuck(task) and self._give_up(number):
                 return
 
-    def _is_stuck(self, left_s: float) -> bool:
-        limit_s = left_s + MARGIN_S
+    def _is_stuck(self, task: Task) -> bool:
+        limit_s = task.max_step_s + MARGIN_S
         spent_s = time.clock_gettime(self._clock) - self._first_cpu_s
-        return spent_s > limit_s or self._lasted_s > WALL_FACTOR * limit_s + WALL_MARGIN_S
+        is_overdue = self._lasted_s > OVERDUE_S and time.time() > task.deadline_unix_s
+        return is_overdue or spent_s > limit_s or self._lasted_s > WALL_FACTOR * limit_s + WALL_MARGIN_S

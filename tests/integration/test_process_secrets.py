@@ -51,6 +51,15 @@ def test_pool_and_workers_write_no_core_file(pids):
         assert ["0", "0"] == limit.split()[4:6]
 
 
+def test_commands_of_scripts_inherit_no_descriptor_of_the_worker(dispatcher, tmp_path):
+    shown = tmp_path / "descriptors"
+    script = Script.from_stream("command", b"function f(path) os.execute('ls -l /proc/self/fd >' .. path) end")
+    assert dispatcher.call(script, "f", str(shown), deadline_s=20).is_ok
+    numbers = [line.partition(" -> ")[0].split()[-1] for line in shown.read_text().splitlines() if " -> " in line]
+    # 3 is how ls reads the folder.
+    assert ["0", "1", "2", "3"] == numbers
+
+
 def test_process_that_forbids_core_dumps_is_not_dumpable():
     # 3 is PR_GET_DUMPABLE of prctl(2).
     code = (

@@ -1,6 +1,8 @@
 """Scripts that compute without end: their callers are answered, and nobody else notices much."""
 
 import dataclasses
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -140,8 +142,10 @@ def test_command_ends_with_the_worker_that_waits_for_it(dispatcher, tmp_path):
 
 def test_worker_that_does_not_move_at_all_is_replaced(tight):
     frozen = replace(tight, dispatch=DispatchSettings(queue="frozen"), pool=replace(tight.pool, lease_s=4.0))
+    # Another name: the tests before may have had the script parked.
+    stopping = dataclasses.replace(SCRIPT, name="stopping")
     with LocalPool(frozen), Dispatcher(frozen) as dispatcher:
-        assert OutcomeKind.WORKER_LOST is dispatcher.call(SCRIPT, "stop_worker", deadline_s=20).kind
+        assert OutcomeKind.WORKER_LOST is dispatcher.call(stopping, "stop_worker", deadline_s=20).kind
         assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
 
 
@@ -192,6 +196,57 @@ def test_call_that_waits_outside_a_full_script_ends_by_its_deadline(dispatcher):
     outside = dispatcher.call(script, "enter", 0.0, deadline_s=0.1)
     assert OutcomeKind.DEADLINE_EXCEEDED is outside.kind
     assert [1] == inside.result(timeout=20).values
+
+
+def test_call_that_never_gives_way_ends_with_its_deadline_whatever_time_it_has(tight):
+    script = Script.from_stream("looping", b"function f() while true do end end", lua="luajit")
+    looping = dataclasses.replace(script, max_cpu_s=60.0)
+    settings = replace(tight, dispatch=DispatchSettings(queue="overdue"))
+    with LocalPool(settings), Dispatcher(settings) as dispatcher:
+        stuck = dispatcher.submit(looping, "f", [], deadline_s=0.3)
+        assert OutcomeKind.DEADLINE_EXCEEDED is stuck.result(timeout=20).kind
+        assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=10).values
+
+
+def test_processor_time_between_waits_counts(tight):
+    script = Script.from_stream(
+        "busy",
+        b"""
+        local sleep = require("socket").sleep
+        function f() while true do for _ = 1, 20000 do end sleep(1e-9) end end
+        function nap() for _ = 1, 20 do sleep(0.05) end return "rested" end""",
+    )
+    settings = replace(tight, dispatch=DispatchSettings(queue="busy"))
+    with LocalPool(settings), Dispatcher(settings) as dispatcher:
+        assert [b"rested"] == dispatcher.call(script, "nap", deadline_s=20).values
+        assert OutcomeKind.CPU_LIMIT is dispatcher.call(script, "f", deadline_s=20).kind
+
+
+@pytest.mark.parametrize("lua", ["5.4", "luajit"])
+def test_script_deinit_that_never_ends_does_not_hold_up_the_drain(tight, lua):
+    endless = Script.from_stream("endless", b"function f() end function script_deinit() while true do end end", lua=lua)
+    settings = replace(tight, dispatch=DispatchSettings(queue=f"deinit-{lua}"))
+    with LocalPool(settings) as pool, Dispatcher(settings) as dispatcher:
+        assert dispatcher.call(endless, "f", deadline_s=20).is_ok
+        os.kill(pool.pid, signal.SIGTERM)
+        asked_s = time.monotonic()
+        assert 0 == pool.wait()
+        # Three times its processor time, 0.2 s, and what the watch adds; the grace is 5 s.
+        assert 4 > time.monotonic() - asked_s
+
+
+def test_full_disk_under_the_log_fails_no_call(tight):
+    script = Script.from_stream(
+        "chatty", b"function f() dovecot.i_info('x') dovecot.event():log_info('x') print('x') return 'done' end"
+    )
+    settings = replace(tight, dispatch=DispatchSettings(queue="full"))
+    with (
+        Path("/dev/full").open("wb") as full,
+        LocalPool(settings, stderr=full.fileno()),
+        Dispatcher(settings) as dispatcher,
+    ):
+        for _ in range(3):
+            assert [b"done"] == dispatcher.call(script, "f", deadline_s=20).values
 
 
 def test_script_that_keeps_hitting_its_limit_is_parked_and_others_are_not(tight):

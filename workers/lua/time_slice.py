@@ -28,6 +28,10 @@ ARMED_EVERY: Final = 20_000
 #: Instructions until the next try where Lua could not yield: inside a comparator of table.sort and the like.
 RETRY_EVERY: Final = 1_000
 
+#: The same within our own files, which a loop around a native leaves for a few instructions only: a prime, so that the
+#: tries meet all of them.
+RETRY_IN_OURS_EVERY: Final = 61
+
 _MASK_COUNT: Final = 1 << 3
 
 #: Offset of `source` in lua_Debug, the same in 5.3 to 5.5 on 64-bit machines: behind an int and three pointers.
@@ -171,8 +175,10 @@ class _Library:
             else:
                 # Asked for in a step that ended first, and another was interrupted since: at leisure from here on.
                 self.arm(state)
-        elif not self._lua.lua_isyieldable(state) or self._is_in_our_code(state, debug):
+        elif not self._lua.lua_isyieldable(state):
             self._lua.lua_sethook(state, self._pointer, _MASK_COUNT, RETRY_EVERY)
+        elif self._is_in_our_code(state, debug):
+            self._lua.lua_sethook(state, self._pointer, _MASK_COUNT, RETRY_IN_OURS_EVERY)
         else:
             if is_interrupted:
                 self._restore(state)
