@@ -27,7 +27,7 @@ from dispatcher.protocol.connection import connect_sync
 from dispatcher.protocol.outcome import OutcomeKind
 from dispatcher.protocol.sealing import generate_key
 from dispatcher.protocol.secret import Secret
-from dispatcher.protocol.settings import EngineSettings, PoolSettings, RedisSettings, Settings
+from dispatcher.protocol.settings import EngineSettings, LuaSettings, PoolSettings, RedisSettings, Settings
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def _cases() -> list[Any]:
         luas, each = attack.get("luas", ["5.4"]), attack.get("each", [None])
         for lua, argument in itertools.product(luas, each):
             words = [attack["id"], *([lua] if len(luas) > 1 else []), *([str(argument)] if argument else [])]
-            cases.append(pytest.param({**attack, "lua": lua, "argument": argument}, id=", ".join(words)))
+            case = {**attack, "lua": lua, "argument": argument}
+            cases.append(pytest.param(attack.get("profile", "trusted"), case, id=", ".join(words)))
     return cases
 
 
@@ -97,6 +98,13 @@ def _script(attack: Attack) -> Script:
 
 def _expected_values(attack: Attack) -> list[Any]:
     return [None if v == {"nil": True} else v.encode() if isinstance(v, str) else v for v in attack["values"]]
+
+
+def _user(attack: Attack) -> str:
+    if "user" not in attack:
+        return "ada"
+    head, repeated, times, tail = attack["user"]
+    return str(head + repeated * times + tail)
 
 
 class Bystanders:
@@ -142,7 +150,7 @@ class Bystanders:
 
 
 @pytest.fixture(scope="module")
-def settings() -> Iterator[Settings]:
+def settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
     with EmbeddedServer() as server:
         yield Settings(
             key=Secret(generate_key()),
@@ -150,6 +158,7 @@ def settings() -> Iterator[Settings]:
             # Attack follows attack here, as nowhere else: the pauses before killed workers are replaced would add up.
             pool=PoolSettings(workers=2, grace_s=2.0, respawn_max_s=0.4),
             engine=EngineSettings(max_cpu_s=MAX_CPU_S),
+            lua=LuaSettings(profile=request.param),
         )
 
 
@@ -166,7 +175,7 @@ def workers(settings: Settings) -> Iterator[Callable[[], set[bytes]]]:
         yield lambda: redis.smembers(keys.RQ_WORKERS)
 
 
-@pytest.mark.parametrize("attack", _cases())
+@pytest.mark.parametrize(("settings", "attack"), _cases(), indirect=["settings"], scope="module")
 def test_attack_ends_as_expected_and_nobody_else_notices(dispatcher, workers, attack):
     workers_before = workers()
     with Bystanders(dispatcher, attack) as bystanders:
@@ -184,7 +193,9 @@ def test_attack_ends_as_expected_and_nobody_else_notices(dispatcher, workers, at
 def _run_attack(dispatcher: Dispatcher, attack: Attack) -> Outcome:
     """Run it and judge its outcome."""
     is_auth, deadline_s = "auth" in attack, attack.get("deadline", 5.0)
-    args = [{"user": "ada"}, "secret"] if is_auth else [] if attack["argument"] is None else [attack["argument"]]
+    args = (
+        [{"user": _user(attack)}, "secret"] if is_auth else [] if attack["argument"] is None else [attack["argument"]]
+    )
     function, host = ("auth_password_verify", AUTH_HOST) if is_auth else ("f", "")
     began_s = time.monotonic()
     is_idempotent = attack.get("idempotent", False)
