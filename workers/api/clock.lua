@@ -4,18 +4,18 @@
 -- since the epoch. Since 2.4.0. Lua 5.1 and LuaJIT hold 53 bits of it, in Dovecot too.
 
 local host = ...
-local methods, native = host.methods, host.native
+local made, native = host.made, host.native
 local microseconds, nanoseconds, time_of_day = native.microseconds, native.nanoseconds, native.time_of_day
 
-function methods.gettimeofday()
+function made.gettimeofday()
    local seconds, fraction_us = time_of_day()
    return { tv_sec = seconds, tv_usec = fraction_us }
 end
 
-function methods.nanoseconds()
+function made.nanoseconds()
    return (nanoseconds())
 end
 
-function methods.microseconds()
+function made.microseconds()
    return (microseconds())
 end

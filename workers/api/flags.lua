@@ -13,7 +13,7 @@ local function operator(source, fallback)
 end
 
 local function define(name, operation)
-   host.methods[name] = function(...)
+   host.made[name] = function(...)
       local count = select("#", ...)
       if count ~= 2 then
          wrong_count(2, count)

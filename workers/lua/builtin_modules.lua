@@ -7,19 +7,21 @@ local host = ...
 local native, compile_text = host.native, host.compile_text
 local assert, error = assert, error
 
+-- `require` says which one is wanted.
+local function load_module(name)
+   local file_name, source = native.module_source(name)
+   local chunk = assert(compile_text(source, "=[lualoft " .. file_name .. "]"))
+   return chunk(host, name)
+end
+
 for name in native.module_names:gmatch("[^,]+") do
-   package.preload[name] = function()
-      local file_name, source = native.module_source(name)
-      local chunk = assert(compile_text(source, "=[lualoft " .. file_name .. "]"))
-      return chunk(host, name)
-   end
+   package.preload[name] = load_module
 end
 
 -- The last to be asked: for a well-known module that is not there it says why, and what to do.
-local explain_missing = package.preload["lualoft.missing"]
 local searchers = package.searchers or package.loaders
 searchers[#searchers + 1] = function(name)
-   local text = explain_missing()(name)
+   local text = load_module("lualoft.missing")(name)
    if text then
       error(text, 0)
    end

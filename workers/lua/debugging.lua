@@ -1,42 +1,42 @@
 -- debugging: the library `debug`, with our own functions as closed to it as functions written in C.
 --
--- Run once per state before the script. Upvalues and locals of our functions lead to the natives and so to Python;
+-- A part. Upvalues and locals of our functions lead to the natives and so to Python;
 -- every function of `debug` that hands them out is replaced here. Frames of C functions are closed too: a hook could
 -- read a native from the arguments of the call that it interrupts.
 
 local host = ...
-local debug, package = rawget(_G, "debug"), package
+local made, package, raw = host.made, host.package, host.raw_debug
 local is_our_function, getinfo = host.is_our_function, host.raw.getinfo
 local getupvalue, setupvalue, upvalueid, upvaluejoin, getlocal, setlocal =
-   debug.getupvalue, debug.setupvalue, debug.upvalueid, debug.upvaluejoin, debug.getlocal, debug.setlocal
-local getmetatable, setmetatable, python_metatable = debug.getmetatable, debug.setmetatable, host.python_metatable
+   raw.getupvalue, raw.setupvalue, raw.upvalueid, raw.upvaluejoin, raw.getlocal, raw.setlocal
+local getmetatable, setmetatable, python_metatable = raw.getmetatable, host.setmetatable_of_any, host.python_metatable
 local error, next, pcall, rawequal, rawget, tonumber, type =
    error, next, host.raw.pcall, rawequal, rawget, tonumber, type
-local file_metatable = debug.getmetatable(io.stdout)
+local file_metatable = host.file_metatable
 
-function debug.getupvalue(fn, index)
+function made.debug_getupvalue(fn, index)
    if not is_our_function(fn) then
       return getupvalue(fn, index)
    end
 end
 
-function debug.setupvalue(fn, index, value)
+function made.debug_setupvalue(fn, index, value)
    if not is_our_function(fn) then
       return setupvalue(fn, index, value)
    end
 end
 
 if upvalueid then
-   function debug.upvalueid(fn, index)
+   function made.debug_upvalueid(fn, index)
       if is_our_function(fn) then
          return nil
       end
       return upvalueid(fn, index)
    end
 
-   function debug.upvaluejoin(fn, index, other, other_index)
+   function made.debug_upvaluejoin(fn, index, other, other_index)
       if is_our_function(fn) or is_our_function(other) then
-         error("bad argument #2 to 'upvaluejoin' (invalid upvalue index)", 2)
+         error("bad argument #2 to 'upvaluejoin' (invalid upvalue index)", 3)
       end
       return upvaluejoin(fn, index, other, other_index)
    end
@@ -46,8 +46,8 @@ local function is_closed_frame(info)
    return info and (info.what == "C" or is_our_function(info.func))
 end
 
--- Levels count from the caller's view: each of these functions stands between it and Lua's own.
-function debug.getlocal(thread, level, index)
+-- Levels count from the caller's view: each of these functions and its stand-in are between it and Lua's own.
+function made.debug_getlocal(thread, level, index)
    if type(thread) == "thread" then
       if type(level) ~= "function" and is_closed_frame(getinfo(thread, level, "Sf")) then
          return nil
@@ -58,15 +58,15 @@ function debug.getlocal(thread, level, index)
    if type(level) == "function" then
       return getlocal(level, index)
    end
-   if is_closed_frame(getinfo(level + 1, "Sf")) then
+   if is_closed_frame(getinfo(level + 2, "Sf")) then
       return nil
    end
    -- No tail call: it would take this frame out of the count.
-   local name, value = getlocal(level + 1, index)
+   local name, value = getlocal(level + 2, index)
    return name, value
 end
 
-function debug.setlocal(thread, level, index, value)
+function made.debug_setlocal(thread, level, index, value)
    if type(thread) == "thread" then
       if is_closed_frame(getinfo(thread, level, "Sf")) then
          return nil
@@ -74,10 +74,10 @@ function debug.setlocal(thread, level, index, value)
       return setlocal(thread, level, index, value)
    end
    level, index, value = thread, level, index
-   if is_closed_frame(getinfo(level + 1, "Sf")) then
+   if is_closed_frame(getinfo(level + 2, "Sf")) then
       return nil
    end
-   local name = setlocal(level + 1, index, value)
+   local name = setlocal(level + 2, index, value)
    return name
 end
 
@@ -111,14 +111,14 @@ end
 
 -- What a frame says, its function left out where that is ours or was replaced: called by a script, it would lead to
 -- operations that the script's settings forbid. Levels: pcall stands between, too.
-function debug.getinfo(thread, level, what)
+function made.debug_getinfo(thread, level, what)
    local info
    if type(thread) == "thread" then
       info = host.passed_on(pcall(getinfo, thread, level, what))
    else
       level, what = thread, level
       local number = type(level) ~= "function" and tonumber(level)
-      info = host.passed_on(pcall(getinfo, number and number >= 0 and number + 2 or level, what))
+      info = host.passed_on(pcall(getinfo, number and number >= 0 and number + 3 or level, what))
    end
    if info and info.func and type(level) ~= "function" and is_closed_function(info.func) then
       info.func = nil
@@ -127,26 +127,26 @@ function debug.getinfo(thread, level, what)
 end
 
 -- Through the metatable of lupa's objects a script could make a Python object of something that is none.
-function debug.getmetatable(value)
+function made.debug_getmetatable(value)
    local metatable = getmetatable(value)
    if not rawequal(metatable, python_metatable) then
       return metatable
    end
 end
 
-function debug.setmetatable(value, metatable)
+function made.debug_setmetatable(value, metatable)
    -- A coroutine's: calls.lua believes what tostring says of one.
    if rawequal(getmetatable(value), python_metatable) or type(value) == "thread" then
-      error("cannot change a protected metatable", 2)
+      error("cannot change a protected metatable", 3)
    end
    return setmetatable(value, metatable)
 end
 
 -- The real registry holds what lupa keeps there. Scripts look for these entries, if for any.
-function debug.getregistry()
+function made.debug_getregistry()
    return { _LOADED = package.loaded, _PRELOAD = package.preload, ["FILE*"] = file_metatable }
 end
 
-function debug.debug()
+function made.debug_debug()
    error("debug.debug() would wait for a console and is not available", 0)
 end

@@ -121,7 +121,8 @@ local function setmetatable(...)
    return result
 end
 
-local function setmetatable_of_any(...)
+-- What debug.setmetatable builds on (debugging.lua).
+function host.setmetatable_of_any(...)
    local object, metatable = ...
    local kind = type(object)
    if (kind == "table" or kind == "userdata") and type(metatable) == "table" and rawget(metatable, "__gc") ~= nil then
@@ -195,6 +196,6 @@ function io.popen(...)
 end
 
 host.at_end(function()
-   globals.setmetatable, library.setmetatable = setmetatable, setmetatable_of_any
+   globals.setmetatable = setmetatable
    host.wrap_steps(guarded)
 end)

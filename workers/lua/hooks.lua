@@ -1,11 +1,11 @@
 -- hooks: debug.sethook and debug.gethook, with our own code as closed to a script's hook as code written in C.
 --
--- A hook may raise an error wherever it runs. In the middle of our functions that would leave a memory cap lifted, or a
--- table half-changed for other calls to see; so there it does not run.
+-- A part. A hook may raise an error wherever it runs. In the middle of our functions that would leave a memory cap
+-- lifted, or a table half-changed for other calls to see; so there it does not run.
 
 local host = ...
-local debug, is_our_source, getinfo, sethook, gethook, pcall =
-   rawget(_G, "debug"), host.is_our_source, host.raw.getinfo, host.raw.sethook, debug.gethook, host.raw.pcall
+local made, is_our_source, getinfo, sethook, gethook, pcall =
+   host.made, host.is_our_source, host.raw.getinfo, host.raw.sethook, host.raw_debug.gethook, host.raw.pcall
 local setmetatable, type = setmetatable, type
 
 -- What Lua calls -> the script's hook.
@@ -33,7 +33,7 @@ local function hook_of_script(hook)
    return wrapped
 end
 
-function debug.sethook(thread, hook, mask, count)
+function made.debug_sethook(thread, hook, mask, count)
    if type(thread) == "thread" then
       host.passed_on(pcall(sethook, thread, type(hook) == "function" and hook_of_script(hook) or hook, mask, count))
    else
@@ -42,7 +42,7 @@ function debug.sethook(thread, hook, mask, count)
    end
 end
 
-function debug.gethook(...)
+function made.debug_gethook(...)
    local hook, mask, count = gethook(...)
    return hooks[hook] or hook, mask, count
 end

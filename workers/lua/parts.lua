@@ -1,8 +1,8 @@
 -- parts: those of our files that come into a state only when its script first uses what is in them.
 --
 -- Most scripts use little of the API, and a state that holds all of it takes half as much memory again. By then the
--- script may have replaced any function of Lua, so these files see copies of the libraries as they were before it. The
--- last file of workers/lua: what the ones before put in the place of Lua's functions holds for ours too.
+-- script may have replaced any function of Lua, so these files see copies of the libraries as they were before it; with
+-- what the files before this one have put into them, as every file of ours sees it.
 
 local host = ...
 local native, load_raw, setfenv_raw = host.native, host.raw.load, rawget(_G, "setfenv")
@@ -48,7 +48,8 @@ end
 -- What the files of parts make for the script, by name.
 host.made = {}
 
--- Returns a function that runs `files` of workers/api the first time that it is called, behind the part they build on.
+-- Returns a function that runs `files`, of runtime.py's list, the first time that it is called, behind those they
+-- build on.
 -- Time slices never end in our code, so nobody meets a part that is half there; one for which there is no memory is
 -- loaded again by the next call.
 function host.part(files, below)

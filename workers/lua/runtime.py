@@ -28,14 +28,13 @@ if TYPE_CHECKING:
 LUA_FILES: Final = (
     "host_globals.lua",
     "sandbox.lua",
-    "debugging.lua",
-    "hooks.lua",
     "calls.lua",
     "coroutines.lua",
     "finalisers.lua",
     "output.lua",
     "builtin_modules.lua",
     "parts.lua",
+    "libraries.lua",
 )
 
 #: Lua version -> files that it needs beside them.
@@ -47,32 +46,36 @@ API_FILES: Final = (
     "dovecot.lua",
     "log.lua",
     "globals.lua",
-    "flags.lua",
-    "clock.lua",
     "objects.lua",
     "auth_constants.lua",
     "parts.lua",
     "dialect.lua",
 )
 
-#: Files of workers/api that a state runs when its script first uses them (workers/api/parts.lua).
-PART_FILES: Final = (
-    "blame.lua",
-    "strings.lua",
-    "event_log.lua",
-    "event_methods.lua",
-    "event.lua",
-    "passthrough.lua",
-    "dns.lua",
-    "dict.lua",
-    "dict_iterator.lua",
-    "dict_transaction.lua",
-    "http_object.lua",
-    "http_event.lua",
-    "http_response.lua",
-    "http_request.lua",
-    "http_client.lua",
-)
+#: Files that a state runs when its script first uses what is in them (workers/lua/parts.lua), and where they lie.
+PART_FILES: Final = {
+    "debugging.lua": "workers.lua",
+    "hooks.lua": "workers.lua",
+    "files.lua": "workers.lua",
+    "blame.lua": "workers.api",
+    "strings.lua": "workers.api",
+    "flags.lua": "workers.api",
+    "clock.lua": "workers.api",
+    "shapes.lua": "workers.api",
+    "event_log.lua": "workers.api",
+    "event_methods.lua": "workers.api",
+    "event.lua": "workers.api",
+    "passthrough.lua": "workers.api",
+    "dns.lua": "workers.api",
+    "dict.lua": "workers.api",
+    "dict_iterator.lua": "workers.api",
+    "dict_transaction.lua": "workers.api",
+    "http_object.lua": "workers.api",
+    "http_event.lua": "workers.api",
+    "http_response.lua": "workers.api",
+    "http_request.lua": "workers.api",
+    "http_client.lua": "workers.api",
+}
 
 #: How a native looks to Lua: a function of plain values, or a constant.
 Native = Callable[..., object] | bool | int | bytes
@@ -154,8 +157,8 @@ class LuaState:
             **options,
         )
         self._load, self._dump = self._runtime.execute(_source("workers.lua", "bytecode.lua"))
-        for name in PART_FILES:
-            self._code("workers.api", name)
+        for name, package in PART_FILES.items():
+            self._code(package, name)
         host = self._run_file("workers.lua", "prelude.lua", self._native_table(version, dialect, natives))
         cap_files = ("memory_cap.lua",) if max_memory_bytes else ()
         lua_files = (*cap_files, *LUA_FILES, *VERSION_FILES.get(version, ()))
@@ -332,7 +335,8 @@ def _key(name: str) -> bytes:
 
 
 def _part_code(module: object, name: bytes) -> bytes:
-    return _COMPILED[module, "workers.api", name.decode()]
+    file_name = name.decode()
+    return _COMPILED[module, PART_FILES[file_name], file_name]
 
 
 def empty_state(version: str) -> object:

@@ -1,14 +1,13 @@
 -- sandbox: what a script may load and end, so that it cannot crash the worker or reach into it.
 --
 -- Byte code is refused everywhere: it can crash any Lua. C modules and LuaJIT's ffi are out unless the native flag
--- `c_modules` is set, and os.exit ends the call instead of the process. Loaded files are read here as text, because
--- Lua's own file loader takes byte code (on 5.1 even behind a first line that starts with `#`).
+-- `c_modules` is set, and os.exit ends the call instead of the process.
 
 local host = ...
 local native, raw = host.native, host.raw
-local load_raw, loadstring_raw, open, setfenv_raw = raw.load, raw.loadstring, raw.open, rawget(_G, "setfenv")
-local concat, error, find, gsub, gmatch, match, pcall, select, sub, type =
-   table.concat, error, string.find, string.gsub, string.gmatch, string.match, pcall, select, string.sub, type
+local load_raw, loadstring_raw, setfenv_raw = raw.load, raw.loadstring, rawget(_G, "setfenv")
+local concat, error, find, pcall, select, sub, type =
+   table.concat, error, string.find, pcall, select, string.sub, type
 local globals, os, package = _G, rawget(_G, "os"), rawget(_G, "package")
 local is_restricted = native.profile == "restricted"
 
@@ -87,96 +86,7 @@ if loadstring_raw then
    end
 end
 
-------------------------------------------------------------------------------------------------------------
--- loadfile, dofile, and the files that `require` finds
-
--- What Lua's file loader skips: a byte order mark and a first line that starts with `#` (its line end stays).
-local function without_first_line(text)
-   text = gsub(text, "^\239\187\191", "")
-   if sub(text, 1, 1) == "#" then
-      return match(text, "^[^\n]*(.*)$")
-   end
-   return text
-end
-
-local function load_path(path, environment)
-   local file, message = open(path, "rb")
-   if not file then
-      return nil, "cannot open " .. message
-   end
-   local text
-   text, message = file:read("*a")
-   file:close()
-   if not text then
-      return nil, "cannot read " .. path .. ": " .. (message or "it is no file")
-   end
-   return compile(without_first_line(text), "@" .. path, environment)
-end
-
-function globals.loadfile(path, _, environment)
-   if type(path) ~= "string" then
-      -- Lua would read the standard input, which is the worker's line to its supervisor.
-      return nil, "loadfile() needs the path of a file"
-   end
-   return load_path(path, environment)
-end
-
-function globals.dofile(path)
-   local chunk, message = globals.loadfile(path)
-   if not chunk then
-      error(message, 0)
-   end
-   return chunk()
-end
-
--- package.searchpath, which Lua 5.1 lacks.
-local function search_path(name, path)
-   if find(name, "\0", 1, true) then
-      -- To C the path would end there, whatever the templates say.
-      return nil, ""
-   end
-   local file_name, tried = gsub(name, "%.", "/"), {}
-   for template in gmatch(path, "[^;]+") do
-      local candidate = gsub(template, "%?", (gsub(file_name, "%%", "%%%%")))
-      local file = open(candidate, "rb")
-      if file then
-         file:close()
-         return candidate
-      end
-      tried[#tried + 1] = "\n\tno file '" .. candidate .. "'"
-   end
-   return nil, concat(tried)
-end
-
--- Lua 5.4 puts a line break in front of each searcher's text itself.
-local function as_searcher_text(text)
-   if native.joins_searchers then
-      return (gsub(text, "^\n\t", ""))
-   end
-   return text
-end
-
--- Where modules are sought whatever a script puts into package.path; nil: it may say itself.
-local fixed_path
-
-local function lua_file_searcher(name)
-   local templates = fixed_path or package.path
-   if type(templates) ~= "string" then
-      error("'package.path' must be a string", 0)
-   end
-   local path, tried = search_path(name, templates)
-   if not path then
-      return as_searcher_text(tried)
-   end
-   local chunk, message = load_path(path)
-   if not chunk then
-      error("error loading module '" .. name .. "' from file '" .. path .. "':\n\t" .. message, 0)
-   end
-   return chunk, path
-end
-
 local searchers = package.searchers or package.loaders
-searchers[2] = lua_file_searcher
 if native.lua_path and native.lua_path ~= "" then
    package.path = native.lua_path .. ";" .. package.path
 end
@@ -191,7 +101,7 @@ if not native.c_modules then
    package.loaded.ffi = nil
    searchers[4] = nil
    searchers[3] = function()
-      return as_searcher_text(C_MODULES_OFF)
+      return native.joins_searchers and sub(C_MODULES_OFF, 3) or C_MODULES_OFF
    end
 else
    package.cpath = native.c_path
@@ -210,10 +120,12 @@ end
 ------------------------------------------------------------------------------------------------------------
 -- The profile `restricted`
 
+-- Where modules are sought whatever a script puts into package.path; nil: it may say itself.
+host.package = package
 -- A file that is loaded as Lua tells what stands in it, in its globals or in the message that it does not compile. So
 -- there are modules of the configured folders, and no other files.
+host.fixed_module_path = is_restricted and package.path or nil
 if is_restricted then
-   fixed_path = package.path
    globals.loadfile, globals.dofile, package.searchpath = nil, nil, nil
 end
 
