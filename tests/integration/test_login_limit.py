@@ -99,7 +99,7 @@ def test_login_that_names_nobody_is_not_counted(limited, request_):
 
 
 def test_login_is_allowed_again_after_a_while(limited):
-    settings = limited(max_user_logins=2, user_window_s=0.4)
+    settings = limited(max_user_logins=2, user_window_s=1.0)
     assert [True, True, False] == allowed(counts(settings, [JOE] * 3))
     wait_until(lambda: allowed(counts(settings, [JOE])) == [True], limit_s=5)
 

@@ -222,6 +222,7 @@ def test_worker_whose_lease_somebody_claimed_ends_and_is_replaced(brief):
         assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
 
 
+@pytest.mark.alone
 def test_worker_that_had_been_ready_is_replaced_soon_however_often_it_is_killed(own):
     # Doubling alone, from 0.2 s on, the fifth successor would be waited for 3.2 s.
     with LocalPool(own) as pool, Dispatcher(own) as dispatcher:

@@ -7,6 +7,7 @@ from dispatcher.protocol.connection import connect_sync
 from dispatcher.protocol.redis_check import find_troubles
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import RedisSettings
+from tests.waiting import wait_until
 
 EVICTS = "throws queued calls away; set maxmemory-policy noeviction"
 FORGETS = "queued calls are lost when it restarts; set appendonly yes"
@@ -20,6 +21,8 @@ def redis(tmp_path):
         connect_sync(RedisSettings(url=Secret(f"unix://{path}"))) as redis,
     ):
         yield redis
+        # A server that writes its first AOF refuses to end, and would be waited for.
+        wait_until(lambda: not redis.info("persistence")["aof_rewrite_in_progress"])
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_finished_calls_leave_nothing_but_the_script(own):
         with Dispatcher(own) as dispatcher:
             assert [True] == dispatcher.call(SCRIPT, "check", {}, "tops3cret").values
         left = (b"rq:job:", b"rq:results:", b"rq:execution", b"lualoft:reply", b"rq:wip", b"rq:queue:default:inter")
-        wait_until(lambda: [] == [key for key in redis.keys("*") if key.startswith(left)], limit_s=3)
+        wait_until(lambda: [] == [key for key in redis.keys("*") if key.startswith(left)])
 
 
 def test_rq_lists_the_workers_and_what_they_did(own):

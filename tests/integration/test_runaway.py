@@ -65,7 +65,8 @@ def tight():
             key=Secret(generate_key()),
             redis=RedisSettings(url=Secret(server.url)),
             pool=PoolSettings(workers=1, grace_s=5.0),
-            engine=EngineSettings(max_cpu_s=0.2),
+            # The tests call one script, which would be parked for longer with each of them.
+            engine=EngineSettings(max_cpu_s=0.2, max_limit_hits=0),
         )
 
 
@@ -160,15 +161,22 @@ def test_finaliser_that_never_ends_does_not_freeze_the_worker_that_unloads_its_s
         function ping() return "pong" end""",
         lua=lua,
     )
-    small = replace(tight, dispatch=DispatchSettings(queue=lua), engine=replace(tight.engine, max_instances=1))
+    small = replace(
+        tight,
+        dispatch=DispatchSettings(queue=lua),
+        engine=replace(tight.engine, max_instances=1),
+        # Longer than the deadlines: that a frozen worker would lose its lease is another test's matter.
+        pool=replace(tight.pool, lease_s=60.0),
+    )
     with LocalPool(small), Dispatcher(small) as dispatcher:
         assert [b"pong"] == dispatcher.call(looping, "ping", deadline_s=20).values
-        assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=5).values
+        assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values
 
 
 def test_pattern_that_never_ends_in_a_main_chunk_is_answered_at_once(tight):
     script = Script.from_stream("matching", b'return (("a"):rep(40) .. "b"):find(("a-"):rep(40) .. "c")')
-    with LocalPool(tight), Dispatcher(tight) as dispatcher:
+    settings = replace(tight, dispatch=DispatchSettings(queue="matching"))
+    with LocalPool(settings), Dispatcher(settings) as dispatcher:
         outcome = dispatcher.call(script, "f", deadline_s=20)
         assert OutcomeKind.LOAD_ERROR is outcome.kind
         assert "did not give way after 0.6 s of processor time; its worker was replaced" in outcome.error
@@ -177,7 +185,9 @@ def test_pattern_that_never_ends_in_a_main_chunk_is_answered_at_once(tight):
 
 def test_script_init_that_never_ends_is_answered(tight):
     script = Script.from_stream("endless", b"while true do end")
-    with LocalPool(tight), Dispatcher(replace(tight)) as dispatcher:
+    # The loading goes on when the caller has its answer: the pool is not to wait for it at its end.
+    brief = replace(tight, dispatch=DispatchSettings(queue="endless"), pool=replace(tight.pool, grace_s=0.1))
+    with LocalPool(brief), Dispatcher(brief) as dispatcher:
         outcome = dispatcher.call(script, "f", deadline_s=0.5)
         assert OutcomeKind.DEADLINE_EXCEEDED is outcome.kind
         assert [b"pong"] == dispatcher.call(SCRIPT, "ping", deadline_s=20).values

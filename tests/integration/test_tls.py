@@ -17,14 +17,10 @@ from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import PoolSettings, RedisSettings, Settings
 from tests.certificates import Authority
 from tests.debian import require_program
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 SCRIPT = Script.from_stream("tls", b'function ping() return "pong" end')
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.modules.servers import closed_port, silent_port
+from tests.conformance.modules.servers import silent_port
+from tests.ports import free_port
 from workers.operations.http_exchange import MAX_BODY_BYTES, MAX_CLIENTS, Exchanges
 
 #: Long enough for loopback under load, short enough to wait for.
@@ -82,12 +83,12 @@ def test_proxy_is_asked_for_the_whole_url(server):
 
 
 def test_environment_names_no_proxy(server, monkeypatch):
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
     assert 200 == get(server.url + "/plain")[0]
 
 
 def test_refused_connection():
-    assert (None, b"connection refused") == get(f"http://127.0.0.1:{closed_port()}/")
+    assert (None, b"connection refused") == get(f"http://127.0.0.1:{free_port()}/")
 
 
 def test_unknown_host():

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from tests.conformance.modules.harness import ALL_LUAS, HERE, make_state, run
-from tests.conformance.modules.servers import closed_port, silent_port
+from tests.conformance.modules.servers import silent_port
+from tests.ports import free_port
 from workers.operations.http_exchange import Exchanges
 
 SCRIPT = (
@@ -225,7 +226,7 @@ def test_redirect_from_tls_to_plain_is_not_followed(lua54, tls_server, server):
 
 
 def test_refused_connection(lua):
-    assert 'nil "connection refused"' == lua("return http.request(...)", f"http://127.0.0.1:{closed_port()}/")
+    assert 'nil "connection refused"' == lua("return http.request(...)", f"http://127.0.0.1:{free_port()}/")
 
 
 @pytest.mark.parametrize(

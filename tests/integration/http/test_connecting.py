@@ -10,7 +10,8 @@ import pytest
 
 from dispatcher.protocol.errors import LualoftError
 from tests.integration.http.asking import request
-from tests.integration.http.fault_server import OK, FaultServer, black_hole, closed_port
+from tests.integration.http.fault_server import OK, FaultServer, black_hole
+from tests.ports import free_port
 from workers.http.network import EgressError, HostLookupError, Network
 
 QUICK = {"connect_backoff_time_ms": 1, "connect_backoff_max_time_ms": 1}
@@ -33,19 +34,19 @@ class Names:
 
 
 def test_refused_connect_names_the_address(ask):
-    port = closed_port()
+    port = free_port()
     assert (9003, f"connect(127.0.0.1:{port}) failed: Connection refused") == outcome(ask(f"http://127.0.0.1:{port}/"))
 
 
 def test_refused_connect_is_not_a_matter_of_request_attempts(ask):
-    port = closed_port()
+    port = free_port()
     response = ask(f"http://127.0.0.1:{port}/", request_max_attempts=5)
     assert (9003, 0) == (response.status, response.stats.attempts)
     assert b"attempts" not in response.reason
 
 
 def test_connect_is_tried_as_often_as_set(ask):
-    port = closed_port()
+    port = free_port()
     response = ask(f"http://127.0.0.1:{port}/", max_connect_attempts=3, **QUICK)
     expected = rf"connect\(127\.0\.0\.1:{port}\) failed: Connection refused \(3 attempts in \d+\.\d{{3}} secs\)"
     assert re.fullmatch(expected, response.reason.decode())
@@ -65,14 +66,14 @@ def test_connect_without_descriptors_is_9003(server, ask):
 
 
 def test_pauses_between_connects_double(ask):
-    port = closed_port()
+    port = free_port()
     started_s = time.monotonic()
     ask(f"http://127.0.0.1:{port}/", max_connect_attempts=4, connect_backoff_time_ms=20)
     assert 0.140 <= time.monotonic() - started_s  # 20 + 40 + 80 ms
 
 
 def test_pauses_between_connects_stop_growing_at_the_maximum(ask):
-    port = closed_port()
+    port = free_port()
     started_s = time.monotonic()
     pauses = {"connect_backoff_time_ms": 1, "connect_backoff_max_time_ms": 2}
     ask(f"http://127.0.0.1:{port}/", max_connect_attempts=20, **pauses)
@@ -81,7 +82,7 @@ def test_pauses_between_connects_stop_growing_at_the_maximum(ask):
 
 def test_pause_goes_on_in_the_next_request(make_client):
     client = make_client(connect_backoff_time_ms=400)
-    asked = request(f"http://127.0.0.1:{closed_port()}/")
+    asked = request(f"http://127.0.0.1:{free_port()}/")
     client.submit(asked)
     started_s = time.monotonic()
     client.submit(asked)
@@ -90,7 +91,7 @@ def test_pause_goes_on_in_the_next_request(make_client):
 
 def test_pause_that_outlasts_the_request_is_not_waited_for(make_client):
     client = make_client(connect_backoff_time_ms=60_000, connect_timeout_ms=30_000)
-    port = closed_port()
+    port = free_port()
     client.submit(request(f"http://127.0.0.1:{port}/"))
     started_s = time.monotonic()
     response = client.submit(request(f"http://127.0.0.1:{port}/"))
@@ -140,7 +141,7 @@ def test_addresses_that_do_not_answer_are_forgotten(make_client):
     names = Names("127.0.0.1")
     client = make_client(Network(resolve=names), **QUICK)
     for _ in range(2):
-        client.submit(request(f"http://some.test:{closed_port()}/"))
+        client.submit(request(f"http://some.test:{free_port()}/"))
     assert 2 == len(names.asked)
 
 
@@ -186,7 +187,7 @@ def test_next_address_is_tried_after_a_failure(server, make_client):
 
 
 def test_each_address_is_tried_once(make_client):
-    port = closed_port()
+    port = free_port()
     client = make_client(Network(resolve=Names("127.0.0.2", "127.0.0.3")))
     response = client.submit(request(f"http://two.test:{port}/"))
     expected = rf"connect\(127\.0\.0\.3:{port}\) failed: Connection refused \(2 attempts in \d\.\d{{3}} secs\)"
@@ -201,7 +202,7 @@ def test_fewer_attempts_than_addresses_leave_some_untried(server, make_client):
 
 def test_more_attempts_than_addresses_try_some_again(make_client):
     client = make_client(Network(resolve=Names("127.0.0.2", "127.0.0.3")), max_connect_attempts=5, **QUICK)
-    response = client.submit(request(f"http://two.test:{closed_port()}/"))
+    response = client.submit(request(f"http://two.test:{free_port()}/"))
     assert b"connect(127.0.0.2:" in response.reason
     assert b"(5 attempts in " in response.reason
 

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from tests.integration.http.asking import request
-from tests.integration.http.fault_server import OK, answer, closed_port
+from tests.integration.http.fault_server import OK, answer
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 
@@ -258,5 +259,5 @@ def test_client_forgets_the_peer_that_was_not_used_for_longest(make_client):
     client = make_client()
     adapter = client._engine.adapter
     for number in range(300):
-        client.submit(request(f"http://127.0.0.1:{closed_port()}/{number}"))
+        client.submit(request(f"http://127.0.0.1:{free_port()}/{number}"))
     assert len(adapter._pools) <= 256

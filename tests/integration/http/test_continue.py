@@ -4,7 +4,7 @@ from tests.integration.http.asking import request
 from tests.integration.http.fault_server import LIMIT_S, OK, answer
 
 #: Of the clients here: how long they wait for a 100.
-WAIT_S = 0.15
+WAIT_S = 0.5
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: Read by a server that was never asked to continue.
 SIZE = len(b"payload")

@@ -9,7 +9,8 @@ import pytest
 
 from dispatcher.protocol.secret import Secret
 from tests.integration.http.asking import request
-from tests.integration.http.fault_server import OK, FaultServer, answer, closed_port, lines
+from tests.integration.http.fault_server import OK, FaultServer, answer, lines
+from tests.ports import free_port
 from workers.http.network import EgressError, Network
 
 CREDENTIALS = {"proxy_username": b"user", "proxy_password": Secret("pass")}
@@ -94,7 +95,7 @@ def test_impossible_unix_socket_is_9003(ask, path):
 
 
 def test_missing_proxy_is_9003_with_its_address(ask):
-    port = closed_port()
+    port = free_port()
     response = ask("http://nowhere.invalid/", proxy_url=f"http://127.0.0.1:{port}/".encode())
     assert (9003, f"connect(127.0.0.1:{port}) failed: Connection refused".encode()) == (
         response.status,

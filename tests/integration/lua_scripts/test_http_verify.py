@@ -10,6 +10,7 @@ import pytest
 
 from dispatcher.protocol.auth_result import AuthVerdict
 from tests.integration.lua_scripts.asking import HOSTILE_USERS, shipped
+from tests.ports import free_port
 
 OK, MISMATCH = AuthVerdict.OK, AuthVerdict.PASSWORD_MISMATCH
 UNKNOWN, FAILURE = AuthVerdict.USER_UNKNOWN, AuthVerdict.INTERNAL_FAILURE
@@ -132,9 +133,7 @@ def test_what_json_cannot_carry_is_not_asked(ask, service, dialect, user, passwo
 
 
 def test_refused_connection_is_an_internal_failure(ask, dialect):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    assert FAILURE is ask.verify(script_for(dialect, f"http://127.0.0.1:{port}/"), "right", user="joe").verdict
+    assert FAILURE is ask.verify(script_for(dialect, f"http://127.0.0.1:{free_port()}/"), "right", user="joe").verdict
 
 
 @pytest.fixture

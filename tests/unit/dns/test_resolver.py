@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from tests.dns_server import silent, truncated, with_rcode
+from tests.ports import free_port
 from tests.waiting import wait_until
 from workers.dns.error import ResolveError
 
@@ -141,17 +142,10 @@ def test_lost_answer_is_asked_for_again(server, make_resolver, look_up):
     assert ["192.0.2.1"] == look_up(make_resolver(timeout_s=1), b"lossy.example")
 
 
-@pytest.fixture
-def closed_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
-        unused.bind(("127.0.0.1", 0))
-        return unused.getsockname()[1]
-
-
-def test_port_where_nobody_listens_is_a_failure_of_the_moment(make_resolver, look_up_all, closed_port):
+def test_port_where_nobody_listens_is_a_failure_of_the_moment(make_resolver, look_up_all):
     # Several at once: the system reports a refusal once for each socket, perhaps to another query than the refused one.
     # Not many: it sends 50 of these messages at a time, then fewer.
-    resolver = make_resolver(servers=[f"127.0.0.1:{closed_port}"], attempts=1)
+    resolver = make_resolver(servers=[f"127.0.0.1:{free_port()}"], attempts=1)
     errors = look_up_all(resolver, [b"n%d.example" % n for n in range(16)])
     assert [AGAIN] * 16 == [(error.code, error.text) for error in errors]
 
