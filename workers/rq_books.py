@@ -16,7 +16,7 @@ from rq import SimpleWorker
 from rq.exceptions import DequeueTimeout, NoSuchJobError
 from rq.executions import Execution
 from rq.suspension import is_suspended
-from rq.utils import now
+from rq.utils import now, utcformat
 from rq.worker.base import WorkerStatus
 
 from dispatcher.protocol import keys
@@ -32,6 +32,9 @@ WORKER_NAME_PREFIX: Final = "lualoft-"
 
 #: RQ's heartbeats and state are written at most this often.
 BEAT_EVERY_S: Final = 1.0
+
+#: Of the note that a worker which registers is not alive yet, should it die right then.
+DEATH_EXPIRES_S: Final = 60
 
 #: Executions in flight tell RQ that they live this often; RQ forgets them after `ABANDONED_AFTER_S`.
 EXECUTION_BEAT_EVERY_S: Final = 20.0
@@ -109,10 +112,15 @@ class RqBooks(SimpleWorker):
     def register(self) -> None:
         """Enter this worker into RQ's listing.
 
-        Redis: DEL of what an earlier registration or heartbeat left (RQ refuses a name that it knows), then RQ's own
-        transaction.
+        Redis: DEL of what an earlier registration or heartbeat left, HSET and EXPIRE in one transaction, then RQ's own.
         """
-        self.connection.delete(self.key)
+        with self.connection.pipeline(transaction=True) as pipeline:
+            pipeline.delete(self.key)
+            # RQ refuses a name that is there and not dead. It could be there again at once: the outbox thread finishes
+            # a chunk between our DEL and RQ's look, and counts it under this key.
+            pipeline.hset(self.key, "death", utcformat(now()))
+            pipeline.expire(self.key, DEATH_EXPIRES_S)
+            pipeline.execute()
         self.register_birth()  # type: ignore[no-untyped-call]  # RQ leaves it untyped
 
     def is_listed(self) -> bool:

@@ -13,10 +13,12 @@ from dispatcher.local_pool import LocalPool
 from dispatcher.protocol import keys
 from dispatcher.protocol.connection import connect_sync
 from dispatcher.protocol.outcome import OutcomeKind
-from dispatcher.protocol.sealing import generate_key
+from dispatcher.protocol.sealing import Seal, generate_key
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import PoolSettings, RedisSettings, Settings
 from tests.waiting import wait_until
+from workers.packages import PackageStore
+from workers.rq_worker import ChunkWorker
 
 SCRIPT = Script.from_stream(
     "hostile",
@@ -76,6 +78,27 @@ def test_worker_enters_the_listing_again_when_somebody_removes_it(own, redis):
     with LocalPool(own):
         redis.delete(keys.RQ_WORKERS)
         wait_until(lambda: redis.scard(keys.RQ_WORKERS) == 1)
+
+
+def test_worker_enters_the_listing_again_while_a_chunk_of_its_own_is_counted(own, redis):
+    seal = Seal.from_keys([own.key.reveal()])
+    worker = ChunkWorker("default", "lualoft-busy", redis, redis, seal, PackageStore(redis, seal))
+    key, end = keys.rq_worker("lualoft-busy"), threading.Event()
+
+    def count():
+        with connect_sync(own.redis) as other:
+            while not end.is_set():
+                other.hincrby(key, "successful_job_count")
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    try:
+        for _ in range(100):
+            worker.register()
+    finally:
+        end.set()
+        counting.join()
+    assert (True, False) == (redis.hexists(key, "birth"), redis.hexists(key, "death"))
 
 
 @pytest.mark.parametrize("entry", [b"\xff", b"a b/c:x", b"nothing", b""], ids=repr)
