@@ -4,6 +4,11 @@ PYTHON := .venv/bin/python
 STAMP := .venv/.installed
 SOURCES := $(wildcard dispatcher workers tests bench)
 LUA_FOLDERS := $(wildcard dispatcher workers lua_scripts tests)
+# Processes that run tests. Most tests wait more than they compute, so there are more of them than two cores.
+PROCESSES ?= 3
+BY_TEST := --numprocesses $(PROCESSES) --dist worksteal
+# A file stays in one process, as its tests share servers and pools; in the given order the long files do not come last.
+BY_FILE := --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test check lint luacheck bench fuzz format clean
@@ -23,10 +28,12 @@ demo: $(STAMP)  ## check a shipped file of login attempts through queue and work
 	@.venv/bin/lualoft demo
 
 test: check  ## everything: check, integration and acceptance tests
-	$(PYTHON) -m pytest $(wildcard tests/integration tests/acceptance)
+	$(PYTHON) -m pytest $(BY_FILE) -m 'not alone' $(wildcard tests/integration tests/acceptance)
+	@# What measures promptness has the machine to itself.
+	$(PYTHON) -m pytest -m alone $(wildcard tests/integration tests/acceptance)
 
 check: lint luacheck  ## format, lint, types, unit and conformance tests; a minute or two
-	$(PYTHON) -m pytest $(wildcard tests/unit tests/conformance)
+	$(PYTHON) -m pytest $(BY_TEST) $(wildcard tests/unit tests/conformance)
 
 lint: $(STAMP)  ## ruff and mypy
 	.venv/bin/ruff format --check $(SOURCES)
