@@ -1,4 +1,4 @@
-"""Makes connections to Redis; the only importer of redis-py.
+"""Makes connections to Redis; with its two neighbours the only importer of redis-py.
 
 Dispatchers and workers call it with the `redis` section of the settings, and put `translated` around their commands, so
 that redis-py's errors become ours in this one place. A connection is made on first use, with back-off between attempts.
@@ -13,15 +13,15 @@ from typing import Any, Final, TypeVar
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
-from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel
 
-from dispatcher.protocol.errors import KeyMissingError, SettingsError, UnavailableError
+from dispatcher.protocol.errors import KeyMissingError, LualoftError, SettingsError, UnavailableError
 from dispatcher.protocol.redis_address import RedisAddress, parse_redis_url
-from dispatcher.protocol.redis_tls import SSL_ERRORS, TLS_ENDED, check_tls_files, tls_problem
+from dispatcher.protocol.redis_reply import use_parser
+from dispatcher.protocol.redis_sentinel import AskedSentinel, AsyncAskedSentinel, NoPrimaryError, is_refusal
+from dispatcher.protocol.redis_tls import SSL_ERRORS, TLS_ENDED, TLS_SILENT, check_tls_files, tls_problem
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import RedisSettings, Settings
 
@@ -45,11 +45,6 @@ REDIS_GONE: Final = (
 )
 #: Everything that a command may raise: the above, and answers that refuse.
 REDIS_ERRORS: Final = (redis.RedisError, OSError)
-_REFUSALS: Final = (
-    redis.AuthenticationError,
-    redis.exceptions.AuthorizationError,
-    redis.exceptions.NoPermissionError,
-)
 
 #: Attempts to connect after the first one.
 DEFAULT_RETRY_COUNT: Final = 3
@@ -125,11 +120,13 @@ def connect_sync(settings: RedisSettings, *, retry_count: int = DEFAULT_RETRY_CO
     check_tls_files(address.tls_files)
     options = _options(settings, address)
     options["retry"] = _ConnectRetry(_backoff(settings), retry_count)
-    if address.scheme != "sentinel":
-        return redis.Redis(**_place(address), **options)
-    asking = _sentinel_options(settings, address, Retry(_backoff(settings), 0))
-    sentinel = Sentinel(list(address.hosts), sentinel_kwargs=asking)
-    client: SyncRedis = sentinel.master_for(address.service, **options)
+    if address.is_sentinel:
+        asking = _sentinel_options(settings, address, Retry(_backoff(settings), 0))
+        sentinel = AskedSentinel(list(address.hosts), sentinel_kwargs=asking)
+        client: SyncRedis = sentinel.master_for(address.service, **_tls(address, is_tls=address.is_tls), **options)
+    else:
+        client = redis.Redis(**_place(address), **options)
+    use_parser(client, is_async=False)
     return client
 
 
@@ -139,11 +136,13 @@ def connect_async(settings: RedisSettings, *, retry_count: int = DEFAULT_RETRY_C
     check_tls_files(address.tls_files)
     options = _options(settings, address)
     options["retry"] = _AsyncConnectRetry(_backoff(settings), retry_count)
-    if address.scheme != "sentinel":
-        return redis.asyncio.Redis(**_place(address), **options)
-    asking = _sentinel_options(settings, address, AsyncRetry(_backoff(settings), 0))
-    sentinel = AsyncSentinel(list(address.hosts), sentinel_kwargs=asking)
-    client: AsyncRedis = sentinel.master_for(address.service, **options)
+    if address.is_sentinel:
+        asking = _sentinel_options(settings, address, AsyncRetry(_backoff(settings), 0))
+        sentinel = AsyncAskedSentinel(list(address.hosts), sentinel_kwargs=asking)
+        client: AsyncRedis = sentinel.master_for(address.service, **_tls(address, is_tls=address.is_tls), **options)
+    else:
+        client = redis.asyncio.Redis(**_place(address), **options)
+    use_parser(client, is_async=True)
     return client
 
 
@@ -167,17 +166,32 @@ def translated(settings: RedisSettings) -> Iterator[None]:
     try:
         yield
     except REDIS_ERRORS as exc:
-        # The asynchronous client wraps a refused password into its ConnectionError.
-        if isinstance(exc, _REFUSALS) or isinstance(exc.__cause__, _REFUSALS):
-            problem = f"Redis at {describe(settings.url)} refuses the user name, the password or the permission"
-            raise SettingsError("redis.url", problem) from exc
-        problem = tls_problem(exc)
-        if problem:
-            raise SettingsError("redis.url", f"no TLS with Redis at {describe(settings.url)}: {problem}") from exc
-        if isinstance(exc, REDIS_GONE):
-            reason = TLS_ENDED if _was_cut_in_tls(settings, exc) else _reason(exc)
-            raise UnavailableError(f"Redis at {describe(settings.url)} is not available ({reason})") from exc
-        raise
+        error = _ours(settings, exc)
+        if error is None:
+            raise
+        raise error from exc
+
+
+def _ours(settings: RedisSettings, exc: Exception) -> LualoftError | None:
+    """Return what is said of an error; None if Redis answered, and with something that its caller must judge."""
+    shown = describe(settings.url)
+    is_asking = isinstance(exc, NoPrimaryError)
+    cause = exc.__cause__ if is_asking and exc.__cause__ else exc
+    who = "a Sentinel of" if is_asking else "Redis at"
+    if is_refusal(cause):
+        return SettingsError("redis.url", f"{who} {shown} refuses the user name, the password or the permission")
+    problem = tls_problem(cause)
+    if problem:
+        return SettingsError("redis.url", f"no TLS with {who} {shown}: {problem}")
+    if is_asking and isinstance(cause, redis.ResponseError):
+        return SettingsError("redis.url", f"{who} {shown} is none: it does not know the command SENTINEL")
+    if not isinstance(cause, REDIS_GONE):
+        return None
+    address = parse_redis_url(settings.url)
+    is_tls = address.has_sentinel_tls if is_asking else address.is_tls
+    reason = (_tls_reason(cause) if is_tls else "") or _reason(cause)
+    said = f"no Sentinel answers, {reason}" if is_asking and cause is not exc else reason
+    return UnavailableError(f"Redis at {shown} is not available ({said})")
 
 
 def describe(url: Secret | str) -> str:
@@ -205,17 +219,21 @@ def require_key(settings: Settings) -> None:
 
 
 def _reason(exc: BaseException) -> str:
+    if isinstance(exc, NoPrimaryError):
+        return str(exc)
     # redis-py's message names host, port and sometimes the user; the system's word for it is enough.
     cause = exc.__context__ if isinstance(exc.__context__, OSError) else exc
     if isinstance(cause, OSError) and cause.errno:
         return os.strerror(cause.errno)
-    return type(exc).__name__
+    # While it connects, the asynchronous client wraps the server's refusals.
+    return str(exc.__cause__) if isinstance(exc.__cause__, redis.ResponseError) else type(exc).__name__
 
 
-def _was_cut_in_tls(settings: RedisSettings, exc: BaseException) -> bool:
+def _tls_reason(exc: BaseException) -> str:
     # The numbers of SSL errors are none of the system's, and a server that refuses a client often just hangs up.
-    is_tls = parse_redis_url(settings.url).scheme == "rediss"
-    return is_tls and isinstance(exc.__context__, (*SSL_ERRORS, ConnectionResetError, BrokenPipeError))
+    if isinstance(exc.__context__, (*SSL_ERRORS, ConnectionResetError, BrokenPipeError)):
+        return TLS_ENDED
+    return TLS_SILENT if isinstance(exc, redis.TimeoutError) and "connecting" in str(exc) else ""
 
 
 def _backoff(settings: RedisSettings) -> ExponentialWithJitterBackoff:
@@ -237,11 +255,17 @@ def _place(address: RedisAddress) -> dict[str, Any]:
     if address.scheme == "unix":
         return {"unix_socket_path": address.path}
     ((host, port),) = address.hosts
-    return {"host": host, "port": port, "ssl": address.scheme == "rediss", **address.tls_files}
+    return {"host": host, "port": port, **_tls(address, is_tls=address.is_tls)}
+
+
+def _tls(address: RedisAddress, *, is_tls: bool) -> dict[str, Any]:
+    return {"ssl": True, **address.tls_files} if is_tls else {"ssl": False}
 
 
 def _sentinel_options(settings: RedisSettings, address: RedisAddress, retry: Retry | AsyncRetry) -> dict[str, Any]:
     return {
+        **_tls(address, is_tls=address.has_sentinel_tls),
+        "username": address.sentinel_username or None,
         "password": address.sentinel_password.reveal() or None,
         "socket_timeout": settings.connect_timeout_s,
         "socket_connect_timeout": settings.connect_timeout_s,

@@ -15,6 +15,9 @@ SSL_ERRORS: Final = (ssl.SSLError,)
 #: What to say when TLS ended without a reason: a server that refuses a client often just hangs up.
 TLS_ENDED: Final = "it ended the TLS connection; does it want a client certificate, or another one?"
 
+#: What to say when nothing came back: a server without TLS may take our first message for the beginning of a command.
+TLS_SILENT: Final = "no answer in time; does it speak TLS on this port?"
+
 #: Parts of OpenSSL's reason -> what to say. Everything else that ends a TLS connection may pass by itself.
 _REASONS: Final = (
     ("CERTIFICATE_REQUIRED", "it wants a client certificate: ssl_certfile and ssl_keyfile"),

@@ -45,7 +45,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class RedisSettings(Section, frozen=True):
     """Where Redis is and how long to wait for it."""
 
-    #: redis://, rediss://, unix:// or sentinel://; empty: none configured, an embedded server is started.
+    #: redis://, rediss://, unix://, sentinel:// or rediss+sentinel://; empty: none, an embedded server is started.
     url: Secret = Secret()
     #: Wait for an answer; a blocking read blocks for less.
     socket_timeout_s: Seconds = 5.0

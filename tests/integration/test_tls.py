@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
-import subprocess
 
 import pytest
 
@@ -16,9 +14,8 @@ from dispatcher.protocol.sealing import generate_key
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import PoolSettings, RedisSettings, Settings
 from tests.certificates import Authority
-from tests.debian import require_program
 from tests.ports import free_port
-from tests.waiting import wait_until
+from tests.tls_server import running, tls_lines
 
 SCRIPT = Script.from_stream("tls", b'function ping() return "pong" end')
 
@@ -35,33 +32,9 @@ def authority(folder):
 
 @contextlib.contextmanager
 def tls_server(folder, authority, certificate):
-    # The embedded server is built without TLS.
-    program = require_program("redis-server", package="redis-server")
     port = free_port()
-    options = {
-        "port": 0,
-        "tls-port": port,
-        "bind": "127.0.0.1",
-        "save": "",
-        "dir": folder,
-        "tls-ca-cert-file": authority.file,
-        "tls-cert-file": certificate[0],
-        "tls-key-file": certificate[1],
-        "tls-auth-clients": "yes",
-    }
-    arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-    with subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL) as process:
-        try:
-            wait_until(lambda: is_listening(port))
-            yield port
-        finally:
-            process.terminate()
-
-
-def is_listening(port):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False
+    with running(folder / f"server-{port}", port, tls_lines(authority, certificate, port)):
+        yield port
 
 
 @pytest.fixture(scope="module")

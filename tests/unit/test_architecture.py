@@ -25,7 +25,12 @@ IMPORTERS = {
     # Beside it, batch files are read and written with its JSON: a fifth of the standard library's time.
     "msgspec": ("dispatcher.protocol.*", "dispatcher.batch_json"),
     # Its second place: the dict store pipelines by itself.
-    "redis": ("dispatcher.protocol.connection", "dispatcher.protocol.raw_connection"),
+    "redis": (
+        "dispatcher.protocol.connection",
+        "dispatcher.protocol.raw_connection",
+        "dispatcher.protocol.redis_reply",
+        "dispatcher.protocol.redis_sentinel",
+    ),
     "requests": ("workers.http.adapter",),
     "rich": ("dispatcher.cli.*", "workers.cli.*"),
     "rq": ("dispatcher.protocol.rq_job", "workers.rq_books"),

@@ -66,7 +66,11 @@ def test_script_may_name_its_dicts(load):
         ("dicts = 1", "dicts", "is not a table"),
         ("[dicts]\nd = 1", "dicts.d", "is not a table"),
         ('[dicts.d]\nprefiks = "x"', "dicts.d.prefiks", "unknown setting; did you mean prefix?"),
-        ('[dicts.d]\nurl = "http://h"', "dicts.d.url", "its scheme is none of redis, rediss, unix, sentinel"),
+        (
+            '[dicts.d]\nurl = "http://h"',
+            "dicts.d.url",
+            "its scheme is none of redis, rediss, unix, sentinel, rediss+sentinel",
+        ),
         ('[dicts.d]\nurl_file = ""', "dicts.d.url_file", "does not name a file"),
         ('[dicts.d]\nurl_file = "nowhere"', "dicts.d.url", "the file cannot be read, No such file or directory"),
         ('[dicts.d]\nurl = "redis://h"\nurl_file = "f"', "dicts.d.url", "is given both itself and as a file"),

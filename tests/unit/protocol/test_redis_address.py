@@ -58,6 +58,38 @@ def parse(text):
             ),
             id="several sentinels",
         ),
+        pytest.param(
+            "sentinel://h/svc?sentinel_username=su",
+            RedisAddress(scheme="sentinel", hosts=(("h", 26379),), service="svc", sentinel_username="su"),
+            id="user of the sentinels",
+        ),
+        pytest.param(
+            "rediss+sentinel://h/svc?ssl_ca_certs=/ca.pem",
+            RedisAddress(
+                scheme="rediss+sentinel",
+                hosts=(("h", 26379),),
+                service="svc",
+                has_sentinel_tls=True,
+                tls_files={"ssl_ca_certs": "/ca.pem"},
+            ),
+            id="TLS to both",
+        ),
+        pytest.param(
+            "rediss+sentinel://h/svc?sentinel_tls=no",
+            RedisAddress(scheme="rediss+sentinel", hosts=(("h", 26379),), service="svc"),
+            id="TLS to the servers only",
+        ),
+        pytest.param(
+            "sentinel://h/svc?sentinel_tls=yes&ssl_ca_certs=/ca.pem",
+            RedisAddress(
+                scheme="sentinel",
+                hosts=(("h", 26379),),
+                service="svc",
+                has_sentinel_tls=True,
+                tls_files={"ssl_ca_certs": "/ca.pem"},
+            ),
+            id="TLS to the sentinels only",
+        ),
     ],
 )
 def test_address_is_taken_apart(text, expected):
@@ -93,6 +125,11 @@ def test_address_is_taken_apart(text, expected):
         pytest.param("sentinel://h/", "name of the service", id="empty service"),
         pytest.param("sentinel://h/a/b", "name of the service", id="two services"),
         pytest.param("sentinel://a,,b/svc", "empty", id="empty host"),
+        pytest.param("sentinel://h/svc?sentinel_tls=true", "neither yes nor no", id="TLS neither yes nor no"),
+        pytest.param("sentinel://h/svc?ssl_ca_certs=/a", "names files for TLS", id="files without TLS"),
+        pytest.param("rediss+sentinel://h", "name of the service", id="no service over TLS"),
+        pytest.param("rediss://h?sentinel_tls=yes", "takes the options db", id="sentinel option without one"),
+        pytest.param("redis+sentinel://h/svc", "scheme", id="scheme of other software"),
         pytest.param("sentinel:///svc", "names no host", id="no sentinel"),
     ],
 )
@@ -115,6 +152,11 @@ def test_bad_address_is_refused_with_what_is_allowed(text, words):
             "sentinel://a:26379,b:1/svc?db=0",
             id="sentinel",
         ),
+        pytest.param(
+            "rediss+sentinel://me:swordfish@a/svc?sentinel_username=u&sentinel_password=swordfish",
+            "rediss+sentinel://a:26379/svc?db=0",
+            id="sentinel over TLS",
+        ),
     ],
 )
 def test_description_leaves_out_what_is_secret(text, expected):
@@ -124,7 +166,16 @@ def test_description_leaves_out_what_is_secret(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["redis://h:1/2", "rediss://[::1]:1/0", "unix:///r.sock?db=2", "sentinel://a:1,b:2/svc?db=0"]
+    "text",
+    [
+        "redis://h:1/2",
+        "rediss://[::1]:1/0",
+        "unix:///r.sock?db=2",
+        "sentinel://a:1,b:2/svc?db=0",
+        "sentinel://a:1/svc?db=0&sentinel_tls=yes",
+        "rediss+sentinel://a:1/svc?db=3",
+        "rediss+sentinel://a:1/svc?db=0&sentinel_tls=no",
+    ],
 )
 def test_description_without_secrets_reads_back(text):
     assert text == parse(text).describe()
@@ -155,8 +206,10 @@ def test_socket_path_holds_no_nul():
         ("redis://:p%40x@h", "redis://:p%40x@other:7/0"),
         ("unix:///s?db=3&username=u&password=p", "redis://u:p@other:7/3"),
         ("rediss://h?ssl_ca_certs=/a%20b", "rediss://other:7/0?ssl_ca_certs=%2Fa+b"),
+        ("rediss+sentinel://u:p@h/s?ssl_ca_certs=/a", "rediss://u:p@other:7/0?ssl_ca_certs=%2Fa"),
+        ("sentinel://h/s?sentinel_tls=yes&ssl_ca_certs=/a", "redis://other:7/0"),
     ],
-    ids=["plain", "user", "password of odd letters", "unix socket", "TLS"],
+    ids=["plain", "user", "password of odd letters", "unix socket", "TLS", "TLS by Sentinel", "TLS of Sentinels"],
 )
 def test_other_server_of_a_cluster_is_reached_alike(url, expected):
     assert Secret(expected) == at_other_host(Secret(url), "other", 7)
