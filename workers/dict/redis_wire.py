@@ -7,7 +7,6 @@ It sends nothing twice: whoever asked decides what a lost answer means.
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from dispatcher.protocol.errors import EXIT_TEMPORARY, LualoftError, SettingsError
@@ -16,6 +15,8 @@ from dispatcher.protocol.settings import RedisSettings
 
 #: First pause before connecting again; doubles up to `max_backoff_s` of the settings.
 _BACKOFF_BASE_S: Final = 0.05
+#: Pause before what is to end is told so again.
+_CANCEL_AGAIN_S: Final = 0.1
 #: Bytes of commands that are handed over in one write.
 _WRITE_BYTES: Final = 1024 * 1024
 
@@ -114,10 +115,10 @@ class RedisWire:
         if self._timer is not None:
             self._timer.cancel()
         runner, self._runner = self._runner, None
-        if runner is not None:
+        while runner is not None and not runner.done():
             runner.cancel()
-            with suppress(asyncio.CancelledError):
-                await runner
+            # More than once: redis-py loses a cancellation that meets an answer while it connects, and goes on.
+            await asyncio.wait([runner], timeout=_CANCEL_AGAIN_S)
         self._fail_all("the dict was closed")
 
     def _enter(self, commands: bytes, reply_count: int, *, is_single: bool) -> asyncio.Future[Any]:
@@ -137,7 +138,7 @@ class RedisWire:
     async def _run(self) -> None:
         """Connect and serve, until nobody waits and there is no connection."""
         try:
-            while self._waiting:
+            while self._waiting and not self._is_closed:
                 connection = await self._connect()
                 if connection is not None:
                     await self._serve(connection)

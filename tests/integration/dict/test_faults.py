@@ -125,6 +125,23 @@ def test_dict_that_is_closed_while_a_commit_is_repeated_answers_it(redis_url):
     assert ("uncertain", "Disconnected during transaction") == (result.kind, result.error)
 
 
+def test_dict_whose_commits_are_lost_closes_at_any_moment_of_connecting(redis_url):
+    async def close(proxy, number):
+        # The commit is given up while it connects anew, each time a little later.
+        store = Store(PLAIN, proxy.url, timeout_s=0.03 + number / 1000)
+        result = await sets(store).commit()
+        # Not `wait_for`, whose own cancellation would help.
+        _, left = await asyncio.wait([asyncio.ensure_future(store.dict.close())], timeout=5)
+        assert set() == left
+        return result.kind
+
+    async def test(_store, _direct, proxy):
+        proxy.strike(Fault.BEFORE, count=100_000)
+        return {await close(proxy, number) for number in range(60)}
+
+    assert {"uncertain"} == through_proxy(redis_url, test)
+
+
 @pytest.mark.parametrize(("make", "kind"), [(sets, "uncertain"), (increments, "uncertain")], ids=["sets", "increments"])
 def test_commit_without_an_answer_in_time_is_uncertain(redis_url, make, kind):
     async def test(store, _direct, proxy):
