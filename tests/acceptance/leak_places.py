@@ -48,16 +48,15 @@ _READERS = {
 
 
 def keys_and_values(redis_settings):
-    """All keys with all that is under them."""
+    """All keys with all that is under them: key -> bytes."""
     with connect_sync(redis_settings) as redis:
-        found = []
+        found = {}
         for key in redis.keys("*"):
             kind = redis.type(key)
             # Gone meanwhile: none.
             value = _READERS[kind](redis, key) if kind in _READERS else None
-            found.append(key)
-            found.extend(_bytes_of(value))
-        return b"\n".join(found)
+            found[key] = b"\n".join(_bytes_of(value))
+        return found
 
 
 def _bytes_of(value):

@@ -1,5 +1,6 @@
 -- What the leak scan calls; none of it logs, raises or returns what it was given.
 -- luacheck: globals size add index format level_2 spin stick grow nap post_24 post_23 fetch leak
+-- luacheck: globals dict_set dict_get dict_count dict_walk dict_leak resolve decode tls ask
 
 local auth = dovecot.auth
 local secret = ""
@@ -14,7 +15,24 @@ function size(text)
    return #text + #secret
 end
 
+-- What cannot be expanded is logged, without the password that it was to be expanded with.
+local templates = {
+   "%{password | nosuch}", "%{password | substr(x)}", "%{password | unbase64}", "%{password | unhexlify}",
+   "%{password + 1}", "%{password / 0}", "%{password | regexp('(', 'x')}", "%{password | number}", "%{password",
+   "%{password | encrypt(algorithm='none')}", "%{password | lookup}", "%{password | hash('none')}",
+}
+
+local function expand(request)
+   for _, template in ipairs(templates) do
+      local _, problem = pcall(request.var_expand, request, template)
+      dovecot.i_info(template .. ": " .. tostring(problem))
+   end
+end
+
 function auth_password_verify(request, password)
+   if request.user == "expand" then
+      expand(request)
+   end
    if password:sub(1, 6) == "Geheim" then
       return auth.PASSDB_RESULT_OK, { user = request.user }
    end
@@ -70,8 +88,81 @@ function fetch(url, password, token, payload)
    return status
 end
 
--- The deliberate leak.
+-- A client's key that has a password.
+function tls(url, authority, certificate, key, key_password)
+   local client = dovecot.http.client({
+      ssl_client_ca_file = authority,
+      ssl_client_cert_file = certificate, ssl_client_key_file = key, ssl_client_key_password = key_password,
+   })
+   return client:request({ url = url }):submit():status()
+end
+
+-- Requests that end in every way, by what the server answers; with redirects, retries and a transcript.
+function ask(url, folder, token)
+   local client = dovecot.http.client({
+      rawlog_dir = folder, request_max_redirects = 3, request_max_attempts = 2, request_timeout = "1s",
+   })
+   local request = client:request({ url = url, method = "GET" })
+   request:add_header("Authorization", "Bearer " .. token)
+   request:add_header("Cookie", "session=" .. token)
+   return request:submit():status()
+end
+
+function resolve(host)
+   local addresses, _, code = dovecot.dns_client():lookup(host)
+   return addresses and #addresses or code
+end
+
+-- Everything that takes text apart says what is wrong with it, and not what it is.
+function decode(text)
+   for _, name in ipairs({ "json", "cjson", "dkjson", "rapidjson" }) do
+      for _, broken in ipairs({ text, '"' .. text, '["' .. text .. '" x]', '{"' .. text .. '": ' }) do
+         local _, value, _, problem = pcall(require(name).decode, broken)
+         dovecot.i_info(name .. ": " .. tostring(problem or value))
+      end
+   end
+   for _, broken in ipairs({ "http://" .. text .. ":x@h/", "//" .. text, text .. ":" }) do
+      local _, problem = pcall(dovecot.http.client({}).request, nil, { url = broken })
+      dovecot.i_info(tostring(problem))
+   end
+   return #text
+end
+
+-- Dicts.
+function dict_set(name, user, key, value)
+   local transaction = dovecot.dict.open(name):transaction_begin(user)
+   transaction:set(key, value)
+   transaction:commit()
+   return true
+end
+
+function dict_get(name, user, key)
+   local values = dovecot.dict.open(name):lookup(key, user)
+   return values and #values[1]
+end
+
+function dict_count(name, key)
+   local transaction = dovecot.dict.open(name):transaction_begin()
+   transaction:atomic_inc(key, 1)
+   transaction:commit()
+   return true
+end
+
+function dict_walk(name)
+   local rows, bytes = 0, 0
+   local flags = dovecot.dict.ITERATE_FLAG_RECURSE | dovecot.dict.ITERATE_FLAG_SORT_BY_VALUE
+   for _, values in dovecot.dict.open(name):iterate("shared/", flags) do
+      rows, bytes = rows + 1, bytes + #values[1]
+   end
+   return rows, bytes
+end
+
+-- The deliberate leaks.
 function leak(text)
    dovecot.i_warning("the password is " .. text)
    return true
+end
+
+function dict_leak(name, key)
+   error("the value is " .. dovecot.dict.open(name):lookup(key)[1])
 end

@@ -1,9 +1,9 @@
 """The changes of a transaction, as drivers are given them: names in the database instead of dict keys.
 
-Plain frozen values, made by `transaction`, carried out by the drivers in their order.
+Plain frozen values, made by `transaction`, carried out by the drivers in their order. Their `repr` shows no value.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 #: Smallest and largest number that can be incremented, and result of it.
@@ -16,7 +16,7 @@ class SetChange:
     """Put a value under a name, whatever is there."""
 
     name: bytes
-    value: bytes
+    value: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Condition:
 
     name: bytes
     #: None: it did not exist.
-    values: tuple[bytes, ...] | None
+    values: tuple[bytes, ...] | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """What a lookup or a commit came to, by name.
 
 Drivers make results, the Lua binding and the command line read them. A failure is never a negative answer: only
-NOT_FOUND says that something does not exist.
+NOT_FOUND says that something does not exist. `repr` shows no value.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -27,7 +27,7 @@ class Result:
 
     kind: ResultKind
     #: The values under the key, of a lookup that is OK.
-    values: tuple[bytes, ...] = ()
+    values: tuple[bytes, ...] = field(default=(), repr=False)
     #: Why it failed, is uncertain, or what was not found.
     error: str = ""
     #: Whether a failure is one of the moment, so that trying again may help.
@@ -40,7 +40,7 @@ class Row:
 
     key: bytes
     #: Empty if no values were asked for.
-    values: tuple[bytes, ...]
+    values: tuple[bytes, ...] = field(repr=False)
 
 
 #: A commit that was carried out.

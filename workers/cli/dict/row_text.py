@@ -7,7 +7,7 @@ files.
 import base64
 import binascii
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from dispatcher.protocol.errors import EXIT_FAILURE, LualoftError
@@ -26,7 +26,7 @@ class TextRow:
     """A row with whose it is."""
 
     key: bytes
-    values: tuple[bytes, ...]
+    values: tuple[bytes, ...] = field(repr=False)
     username: bytes = b""
 
 
