@@ -184,7 +184,7 @@ def _ours(settings: RedisSettings, exc: Exception) -> LualoftError | None:
     if problem:
         return SettingsError("redis.url", f"no TLS with {who} {shown}: {problem}")
     if is_asking and isinstance(cause, redis.ResponseError):
-        return SettingsError("redis.url", f"{who} {shown} is none: it does not know the command SENTINEL")
+        return SettingsError("redis.url", f"{who} {shown} is none: it does not answer SENTINEL MASTERS as one")
     if not isinstance(cause, REDIS_GONE):
         return None
     address = parse_redis_url(settings.url)

@@ -6,7 +6,7 @@ importer of redis-py; its errors become ours here.
 """
 
 import math
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import redis
 import redis.asyncio
@@ -14,6 +14,9 @@ import redis.asyncio
 from dispatcher.protocol.connection import REDIS_ERRORS, connect_async, translated
 from dispatcher.protocol.errors import LualoftError, UnavailableError
 from dispatcher.protocol.settings import RedisSettings
+
+#: What hiredis stumbles over: a map whose key is a list, an error that is no UTF-8.
+_MALFORMED: Final = (TypeError, ValueError)
 
 
 class ReplyError(LualoftError):
@@ -87,7 +90,7 @@ class RawConnection:
             return await redis.asyncio.Connection.read_response(self._connection, timeout=math.inf)
         except (redis.ResponseError, redis.exceptions.BusyLoadingError) as exc:
             raise _reply_error(exc) from exc
-        except REDIS_ERRORS as exc:
+        except (*REDIS_ERRORS, *_MALFORMED) as exc:
             raise ConnectionLostError(_reason(exc)) from exc
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ logs, one without EVALSHA the values of a dict. Beside `connection` one of the i
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import redis
@@ -12,12 +13,13 @@ import redis.asyncio.connection
 import redis.connection
 
 #: Redis since 4, Valkey: unknown command 'HELLO', with args beginning with: 'AUTH' 'joe' 'secret'
-_ARGUMENTS: Final = re.compile(r",?\s*with args beginning with:.*", re.DOTALL | re.IGNORECASE)
+_ARGUMENTS: Final = re.compile(r"with args beginning with:.*", re.DOTALL | re.IGNORECASE)
 
 
 def without_arguments(line: str) -> str:
     """Return an error reply without the arguments of the command that it is about."""
-    return _ARGUMENTS.sub("", line)
+    head, *found = _ARGUMENTS.split(line, maxsplit=1)
+    return head.rstrip(", ") if found else line
 
 
 class Parser(redis.connection.DefaultParser):  # type: ignore[misc,valid-type]  # redis-py chooses it at run time
@@ -26,8 +28,7 @@ class Parser(redis.connection.DefaultParser):  # type: ignore[misc,valid-type]  
     @classmethod
     def parse_error(cls, response: str) -> redis.RedisError:
         """Make an exception of an error reply."""
-        error: redis.RedisError = super().parse_error(without_arguments(response))
-        return error
+        return _error(super().parse_error, without_arguments(response))
 
 
 class AsyncParser(redis.asyncio.connection.DefaultParser):  # type: ignore[misc,valid-type]  # as above
@@ -36,8 +37,15 @@ class AsyncParser(redis.asyncio.connection.DefaultParser):  # type: ignore[misc,
     @classmethod
     def parse_error(cls, response: str) -> redis.RedisError:
         """Make an exception of an error reply."""
-        error: redis.RedisError = super().parse_error(without_arguments(response))
-        return error
+        return _error(super().parse_error, without_arguments(response))
+
+
+def _error(parse: Callable[[str], redis.RedisError], line: str) -> redis.RedisError:
+    try:
+        return parse(line)
+    except ValueError:
+        # It takes some apart, and stumbles over a MOVED that leads nowhere.
+        return redis.ResponseError(line)
 
 
 def use_parser(client: Any, *, is_async: bool) -> None:  # noqa: ANN401 - a client of redis-py, of either kind

@@ -23,6 +23,10 @@ REFUSALS: Final = (
 )
 
 
+#: What redis-py, and we, stumble over in an answer that is none of a Sentinel's.
+_MALFORMED: Final = (AttributeError, LookupError, TypeError, ValueError, OverflowError)
+
+
 class NoPrimaryError(redis.ConnectionError):
     """No Sentinel names the primary; its cause is what a Sentinel failed with, if none of them answered."""
 
@@ -47,6 +51,9 @@ class AskedSentinel(Sentinel):
             except redis.RedisError as exc:
                 failures.append(exc)
                 continue
+            except _MALFORMED as exc:
+                failures.append(_no_sentinel(exc))
+                continue
             if place is not None:
                 self.sentinels = _first(sentinel, self.sentinels)
                 return place
@@ -65,6 +72,9 @@ class AsyncAskedSentinel(AsyncSentinel):
             except redis.RedisError as exc:
                 failures.append(exc)
                 continue
+            except _MALFORMED as exc:
+                failures.append(_no_sentinel(exc))
+                continue
             if place is not None:
                 self.sentinels = _first(sentinel, self.sentinels)
                 return place
@@ -78,7 +88,18 @@ def is_refusal(error: BaseException) -> bool:
 
 def _place(sentinel: Any, primaries: Any, service_name: str) -> tuple[str, int] | None:  # noqa: ANN401 - redis-py's
     state = primaries.get(service_name)
-    return (state["ip"], state["port"]) if state and sentinel.check_master_state(state, service_name) else None
+    if not state or not sentinel.check_master_state(state, service_name):
+        return None
+    host, port = state["ip"], state["port"]
+    if not isinstance(host, str) or not isinstance(port, int):
+        raise TypeError("the place of the primary is none")
+    return host, port
+
+
+def _no_sentinel(exc: Exception) -> redis.RedisError:
+    error = redis.ResponseError("it does not answer as a Sentinel")
+    error.__cause__ = exc
+    return error
 
 
 def _first(sentinel: Any, sentinels: Sequence[Any]) -> list[Any]:  # noqa: ANN401 - a client of either kind

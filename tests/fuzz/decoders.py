@@ -1,13 +1,17 @@
-"""Every decoder that reads from Redis, the network or somebody's file, with valid inputs and what it may raise.
+"""Every decoder of what comes from Redis, the network, databases or files, with valid inputs and what it may raise.
 
-A new decoder gets its line here, or in `network`.
+A new decoder gets its line here, or in `network`, `dicts` or `passwords`.
 """
 
 import contextlib
 import hashlib
 import io
+import os
+import re
 
+import hiredis
 import msgspec
+import redis
 
 from dispatcher.batch_input import InputError, csv_records, json_records, lines_of
 from dispatcher.batch_json import JsonError, decode_call, decode_value, encode_json, from_json
@@ -22,6 +26,8 @@ from dispatcher.protocol.key_text import decode_keys
 from dispatcher.protocol.outcome import LogLine, Outcome, OutcomeKind
 from dispatcher.protocol.parked import Parked, parked_from_hash
 from dispatcher.protocol.redis_address import parse_redis_url
+from dispatcher.protocol.redis_reply import Parser, without_arguments
+from dispatcher.protocol.redis_sentinel import AskedSentinel, NoPrimaryError
 from dispatcher.protocol.rejection import Rejection, decode_rejection, encode_rejection, shown_id
 from dispatcher.protocol.reply import OUTCOMES_FIELD, REFUSAL_FIELD
 from dispatcher.protocol.rq_job import ChunkJob, parse_job_id
@@ -30,8 +36,11 @@ from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import RedisSettings, Settings, settings_from_bytes, settings_to_bytes
 from dispatcher.replies import ReplyReader
 from tests.fuzz.decoder import Decoder
+from tests.fuzz.dicts import DICTS
 from tests.fuzz.network import NETWORK
+from tests.fuzz.passwords import PASSWORDS
 from workers.rq_books import parse_execution
+from workers.running_note import NOTE_BYTES, RunningNote, call_note, create_fd, script_note
 
 
 def _outcome(number, **fields):
@@ -52,6 +61,13 @@ SETTINGS = settings_to_bytes(Settings(key=Secret(generate_key())))
 
 #: RQ wants to hold a client; nothing is sent over it.
 _NO_REDIS = connect_sync(RedisSettings(url=Secret("unix:///nowhere")))
+
+_FIELDS = {"name": "main", "ip": "127.0.0.1", "port": "6379", "flags": "master", "num-other-sentinels": "2"}
+_SENTINEL = b"*1\r\n%%%d\r\n" % len(_FIELDS) + b"".join(
+    b"$%d\r\n%b\r\n" % (len(word), word.encode()) for pair in _FIELDS.items() for word in pair
+)
+
+_ASKED = AskedSentinel([], sentinel_kwargs={})
 
 _SEAL = Seal.from_keys([generate_key()])
 _SEALED = _SEAL.seal(CHUNK, b"context")
@@ -122,6 +138,47 @@ def _settings_pipe(data):
     return read_settings(io.BytesIO(data))
 
 
+def _running_note(data):
+    fd = create_fd()
+    try:
+        note = RunningNote(fd)
+    finally:
+        os.close(fd)
+    note.write(data[:NOTE_BYTES])
+    note.read()
+    note.close()
+
+
+def _redis_error(data):
+    left = without_arguments(data.decode("utf-8", "replace"))
+    assert "with args beginning with:" not in left.lower()
+
+
+class _SentinelClient:
+    """Answers as redis-py's client of a Sentinel does, from the input."""
+
+    def __init__(self, data):
+        self._reader = hiredis.Reader(replyError=Parser.parse_error)
+        # Not for lists that hiredis would reserve gigabytes for.
+        self._reader.feed(re.sub(rb"([*%~>|])[0-9]{7,}", rb"\1", data))
+
+    def sentinel_masters(self):
+        try:
+            reply = self._reader.gets()
+        except (hiredis.ProtocolError, ValueError, TypeError) as exc:
+            raise redis.ConnectionError from exc
+        if reply is False or isinstance(reply, redis.RedisError):
+            raise redis.ConnectionError
+        return _NO_REDIS.response_callbacks["SENTINEL MASTERS"](reply)
+
+
+def _sentinel(data):
+    _ASKED.sentinels = [_SentinelClient(data)]
+    host, port = _ASKED.discover_master("main")
+    assert isinstance(host, str)
+    assert isinstance(port, int)
+
+
 def _url(data):
     return parse_redis_url(Secret(data.decode("utf-8", "replace"))).describe()
 
@@ -182,5 +239,10 @@ DECODERS = [
     Decoder("batch CSV", _batch_csv, [b'id,a,b\n1,"x ""y""",\n2,\xc3\xa4,"z\nz"\n'], (InputError,)),
     Decoder("parked scripts", _parked, [b"ab12\n" + Parked(2e9, 5.0, "auth").to_text().encode()]),
     Decoder("arguments", lambda data: codec.encode_arguments([data, {data: data}]), [b"x"], (ArgumentError,)),
+    Decoder("running note", _running_note, [call_note("lualoft:reply:abc", 7), script_note(b"p" * 32)]),
+    Decoder("error of Redis", _redis_error, [b"ERR unknown command 'X', with args beginning with: 'a' 'b' "]),
+    Decoder("Sentinels' answer", _sentinel, [_SENTINEL], (NoPrimaryError,)),
     *NETWORK,
+    *DICTS,
+    *PASSWORDS,
 ]

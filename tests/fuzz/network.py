@@ -1,6 +1,7 @@
 """The decoders of what comes over the network to workers: HTTP responses, URLs, dates, DNS answers and its files."""
 
 import struct
+import time
 
 from tests.fuzz.decoder import Decoder
 from workers.dns.literal import parse_literal
@@ -15,6 +16,7 @@ from workers.dns.message import (
 )
 from workers.dns.system_files import parse_hosts, parse_resolv_conf
 from workers.http.failure import HttpFailure
+from workers.http.following import Follow, Rules, decide
 from workers.http.http_date import parse_http_date
 from workers.http.response_body import PayloadReader, framing
 from workers.http.response_head import HeadLimits, HeadReader
@@ -28,6 +30,12 @@ _RESPONSES = [
     _HEAD + b"Content-Length: 5\r\n\r\nhello",
     _HEAD + b"Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n",
     b"HTTP/1.0 302 Found\r\nLocation: http://h/\r\nX-Long: a\r\n b\r\n\r\n",
+]
+
+_FOLLOWED = [
+    b"HTTP/1.1 302 Found\r\nLocation: https://h:1/a?b\r\n\r\n",
+    b"HTTP/1.1 503 no\r\nDate: Tue, 15 Nov 2094 08:12:31 GMT\r\nRetry-After: 20\r\n\r\n",
+    b"HTTP/1.1 303 See Other\r\nLocation: http://[::1]/\r\nRetry-After: Tue, 15 Nov 1994 08:12:31 GMT\r\n\r\n",
 ]
 
 _QUESTION = question_bytes(name_bytes(b"www.example"), 1)
@@ -61,6 +69,30 @@ def _response(data):
     return None
 
 
+_RULES = Rules(
+    max_attempts=2,
+    timeout_s=5.0,
+    connect_timeout_s=5.0,
+    absolute_timeout_s=None,
+    is_retrying=True,
+    is_redirecting=True,
+    max_redirects=3,
+    max_delay_s=60,
+)
+
+
+def _follow(data):
+    """What an answer asks for: another attempt, at its time, or another place."""
+    found = HeadReader(HeadLimits(2000, 500, 50)).feed(data)
+    if found is None:
+        return
+    following = decide(found[0], _RULES, time.time(), is_expecting=False)
+    # Never later than the client may wait.
+    assert following.kind is not Follow.RETRY or following.at_unix_s <= time.time() + _RULES.max_delay_s
+    if following.kind is Follow.REDIRECT:
+        assert parse_url(following.location, allows_userinfo=False).user is None
+
+
 def _dns_answer(data):
     if answered_id(data) < 0 or not is_answer(data, _QUESTION) or is_truncated(data):
         return None
@@ -69,6 +101,7 @@ def _dns_answer(data):
 
 NETWORK = [
     Decoder("HTTP response", _response, _RESPONSES, (HttpFailure,)),
+    Decoder("HTTP answer to follow", _follow, _FOLLOWED, (HttpFailure, UrlError)),
     Decoder("HTTP date", parse_http_date, [b"Tue, 15 Nov 1994 08:12:31 GMT", b"Tuesday, 15-Nov-94 08:12:31 GMT"]),
     Decoder(
         "URL",

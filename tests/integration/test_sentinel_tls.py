@@ -17,7 +17,8 @@ from dispatcher.protocol.sealing import generate_key
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import DictSettings, PoolSettings, RedisSettings, ScriptSettings, Settings
 from tests.certificates import Authority
-from tests.tls_server import free_port, running, tls_lines
+from tests.ports import free_port
+from tests.tls_server import running, tls_lines
 from tests.waiting import wait_until
 
 LIMIT_S = 30.0
@@ -167,8 +168,18 @@ def ping_async(settings):
                 await redis.ping()
         finally:
             await disconnect(redis)
+            await all_closed()
 
     asyncio.run(ping())
+
+
+async def all_closed():
+    """Wait for connections that failed: redis-py closes them without waiting, and TLS takes a moment to say goodbye."""
+    loop = asyncio.get_running_loop()
+    limit_s = loop.time() + LIMIT_S
+    # One is the loop's own.
+    while len(loop._selector.get_map()) > 1 and loop.time() < limit_s:
+        await asyncio.sleep(0.01)
 
 
 PINGS = pytest.mark.parametrize("ping", [ping_sync, ping_async], ids=["blocking", "asyncio"])
@@ -209,6 +220,22 @@ def test_certificate_of_another_authority_is_refused(site, tmp_path, ping):
 def test_sentinel_that_wants_a_client_certificate_is_understood(site, ping):
     with pytest.raises(LualoftError, match="client certificate"):
         ping(site.settings(ssl_certfile=None, ssl_keyfile=None))
+
+
+@PINGS
+def test_one_sentinel_that_answers_is_enough(site, ping):
+    ping(with_further_host(site.settings(), f"127.0.0.1:{free_port()}"))
+
+
+@PINGS
+def test_sentinel_that_is_away_beside_one_that_is_not_trusted_may_come_back(site, tmp_path, ping):
+    other = Authority(tmp_path, "other")
+    with pytest.raises(UnavailableError, match="no Sentinel answers, Connection refused"):
+        ping(with_further_host(site.settings(ssl_ca_certs=other.file), f"127.0.0.1:{free_port()}"))
+
+
+def with_further_host(settings, host):
+    return RedisSettings(url=Secret(settings.url.reveal().replace("://", f"://{host},")))
 
 
 @PINGS

@@ -16,6 +16,9 @@ from workers.dict.wording import CHANGED, NOT_INTEGER, name_text, not_found
 #: How long a server remembers that a commit was carried out, in seconds; far longer than anybody repeats one.
 TOKEN_EXPIRE_S: Final = 600
 
+#: Words of the script that refuse -> sentence about the key; a missing one is a result of its own.
+_REFUSED: Final = {b"MISSING": "", b"CHANGED": CHANGED, b"NOT_INTEGER": NOT_INTEGER}
+
 
 @dataclass(frozen=True)
 class ServerScript:
@@ -64,14 +67,17 @@ class CommitCall:
         """All names, each once."""
         return list(self._places)
 
-    def result(self, reply: list[bytes]) -> Result:
-        """Turn the script's answer into a result."""
-        if reply[0] == b"OK":
+    def result(self, reply: list[bytes]) -> Result | None:
+        """Turn the script's answer into a result; None if it is none of the script's."""
+        if reply == [b"OK"]:
             return DONE
-        name = self.keys[int(reply[1]) - 1]
+        names = {b"%d" % place: name for place, name in enumerate(self.keys, 1)}
+        if len(reply) != 2 or reply[0] not in _REFUSED or reply[1] not in names:  # noqa: PLR2004 - word and place
+            return None
+        name = names[reply[1]]
         if reply[0] == b"MISSING":
             return not_found(name)
-        return failed({b"CHANGED": CHANGED, b"NOT_INTEGER": NOT_INTEGER}[reply[0]].format(name=name_text(name)))
+        return failed(_REFUSED[reply[0]].format(name=name_text(name)))
 
     def _place(self, name: bytes) -> bytes:
         return b"%d" % self._places.setdefault(name, len(self._places) + 1)

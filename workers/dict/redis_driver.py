@@ -18,6 +18,7 @@ from workers.dict.error import DictError, DictIterationError
 from workers.dict.redis_route import RedisRoute
 from workers.dict.redis_scan import IndexScan, KeyspaceScan
 from workers.dict.redis_wire import WireError
+from workers.dict.reply_shape import UNEXPECTED, is_words
 from workers.dict.resp import get, packed
 from workers.dict.result import MISSING, Result, ResultKind, Row, failed, uncertain
 from workers.dict.slot import hash_tag
@@ -94,7 +95,9 @@ class RedisDriver:
             self._note(name, reply)
             text = f"redis: Communication failure (last reply: -{reply.line})"
             return failed(text, is_temporary=reply.code not in _LASTING)
-        return Result(ResultKind.OK, tuple(reply)) if reply else MISSING
+        if reply is None or reply == []:
+            return MISSING
+        return Result(ResultKind.OK, tuple(reply)) if is_words(reply) else failed(UNEXPECTED, is_temporary=True)
 
     async def commit(self, commit: Commit) -> Result:
         """Carry out all changes in one atomic step, or none.
@@ -120,7 +123,9 @@ class RedisDriver:
             self._note(call.keys[0], reply)
             text = f"redis: Unexpected input: -{reply.line}{_advice(reply)}"
             return failed(text, is_temporary=reply.code not in _LASTING)
-        return call.result(reply)
+        result = call.result(reply) if is_words(reply) else None
+        # Not from our script, so nobody knows what was done.
+        return uncertain(UNEXPECTED) if result is None else result
 
     def scan(self, beginning: bytes, *, is_recursive: bool, wants_values: bool) -> AsyncGenerator[list[Row], None]:
         """Yield pages of the rows whose names have this beginning; see `redis_scan` for what each kind promises."""

@@ -4,6 +4,7 @@ The redis driver asks through it. Where a slot lies is learnt from the servers' 
 got such an answer was not carried out, so it is sent on. Every server has a connection of its own.
 """
 
+import re
 from typing import Any, Final
 
 from dispatcher.protocol.raw_connection import ReplyError
@@ -17,6 +18,10 @@ from workers.dict.slot import slot_of
 #: Times that one command is sent on.
 _MAX_HOPS: Final = 5
 _ASKING: Final = packed(b"ASKING")
+
+
+#: "MOVED 3999 127.0.0.1:6381"
+_DIRECTION: Final = re.compile(r"[A-Z]+ ([0-9]{1,5}) (\S*):([0-9]{1,5})(?: .*)?", re.ASCII)
 
 
 class RedisRoute:
@@ -61,14 +66,17 @@ class RedisRoute:
         for _ in range(_MAX_HOPS):
             if not isinstance(reply, ReplyError) or reply.code not in {"MOVED", "ASK"}:
                 break
+            direction = _direction(reply.line)
+            if direction is None:
+                break
             self.is_cluster = True
-            _, slot, place = reply.line.split(" ")[:3]
-            wire = self._wire_at(place)
+            slot, host, port = direction
+            wire = self._wire_to(host, port)
             if reply.code == "ASK":
                 # The slot is on its way: this command only.
                 _, reply = await wire.ask_many([_ASKING, command])
             else:
-                self._by_slot[int(slot)] = wire
+                self._by_slot[slot] = wire
                 reply = await wire.ask(command)
         return reply
 
@@ -92,7 +100,7 @@ class RedisRoute:
             return [self._first]
         try:
             places = {(primary[0].decode(), int(primary[1])) for _, _, primary, *_ in reply}
-        except (TypeError, ValueError, AttributeError, IndexError) as exc:
+        except (TypeError, ValueError, AttributeError, LookupError, OverflowError) as exc:
             raise DictIterationError("redis: CLUSTER SLOTS does not answer as expected") from exc
         self.is_cluster = True
         return [self._wire_to(*place) for place in sorted(places)]
@@ -101,10 +109,6 @@ class RedisRoute:
         """Close all connections."""
         for wire in (self._first, *self._others.values()):
             await wire.close()
-
-    def _wire_at(self, place: str) -> RedisWire:
-        host, _, port = place.rpartition(":")
-        return self._wire_to(host, int(port))
 
     def _wire_to(self, host: str, port: int) -> RedisWire:
         if not host:
@@ -119,3 +123,9 @@ class RedisRoute:
             )
             self._others[host, port] = RedisWire(settings, self._timeout_s)
         return self._others[host, port]
+
+
+def _direction(line: str) -> tuple[int, str, int] | None:
+    """Return slot, host and port that an error reply sends us to; None if it does not say so rightly."""
+    found = _DIRECTION.fullmatch(line)
+    return (int(found[1]), found[2], int(found[3])) if found else None

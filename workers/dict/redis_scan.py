@@ -17,6 +17,7 @@ from workers.dict.commit_script import load_script
 from workers.dict.error import DictIterationError
 from workers.dict.redis_route import RedisRoute
 from workers.dict.redis_wire import WireError
+from workers.dict.reply_shape import UNEXPECTED, is_page, is_words
 from workers.dict.resp import get, packed
 from workers.dict.result import Row
 from workers.dict.seen_names import SeenNames
@@ -87,6 +88,8 @@ class _Scan(ABC):
                 rows.append(Row(name, (reply,)))
             elif reply is None:
                 missing.append(name)
+            elif not isinstance(reply, ReplyError):
+                self._problem = self._problem or UNEXPECTED
             elif values := await self._list_values(name, reply):
                 rows.append(Row(name, values))
         await self._note_missing(missing)
@@ -95,6 +98,9 @@ class _Scan(ABC):
     async def _bare_rows(self, names: list[bytes]) -> list[Row]:
         self._group_size = PAGE_NAMES
         replies = await self._again([packed(b"EXISTS", name) for name in names])
+        for reply in replies:
+            if isinstance(reply, ReplyError):
+                raise DictIterationError(f"redis: Communication failure (last reply: -{reply.line})")
         await self._note_missing([name for name, reply in zip(names, replies, strict=True) if reply == 0])
         return [Row(name, ()) for name, reply in zip(names, replies, strict=True) if reply != 0]
 
@@ -104,6 +110,9 @@ class _Scan(ABC):
         values = await self._route.ask(name, command) if error.code == "WRONGTYPE" else error
         if isinstance(values, ReplyError):
             self._problem = self._problem or f"redis: Communication failure (last reply: -{error.line})"
+            return ()
+        if not is_words(values):
+            self._problem = self._problem or UNEXPECTED
             return ()
         return tuple(values)
 
@@ -147,16 +156,16 @@ class KeyspaceScan(_Scan):
         cursor, epoch, restart_count = b"0", 0, 0
         while True:
             try:
-                cursor_then, (cursor, names) = (
-                    cursor,
-                    await self._ask(packed(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", b"%d" % PAGE_NAMES)),
-                )
+                page = await self._ask(packed(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", b"%d" % PAGE_NAMES))
             except WireError as exc:
                 restart_count += 1
                 if exc.is_timeout or not exc.was_sent or restart_count > MAX_RESTARTS:
                     raise
                 cursor = b"0"
                 continue
+            if not is_page(page):
+                raise DictIterationError(UNEXPECTED)
+            cursor_then, (cursor, names) = cursor, page
             yield names
             # A new connection may lead to another server, to which this cursor means something else: from the start
             # then. What came before is remembered, so nothing comes twice.
@@ -207,8 +216,9 @@ class IndexScan(_Scan):
         (reply,) = await self._again([packed(*words)])
         if isinstance(reply, ReplyError):
             raise DictIterationError(f"redis: Communication failure (last reply: -{reply.line})")
-        members: list[bytes] = reply
-        return members
+        if not is_words(reply):
+            raise DictIterationError(UNEXPECTED)
+        return reply
 
     async def _note_missing(self, names: list[bytes]) -> None:
         if not names:

@@ -21,6 +21,8 @@ MAX_SHA1_CRYPT_ROUNDS: Final = 4_000_000
 #: `$md5,rounds=` inside CRYPT, at least one MD5 of 1.5 kB every other round: 1 to 3 s. Solaris' default is 4,096.
 MAX_SUN_MD5_ROUNDS: Final = 1_000_000
 
+# BSDi's DES (`_` inside CRYPT) needs no limit: its form holds 2^24 rounds at most, 4 s.
+
 #: PBKDF2 with SHA-1 or SHA-256, SCRAM's included: 2 to 3 s. Common: 4,096 to 1,300,000.
 MAX_PBKDF2_ROUNDS: Final = 4_000_000
 

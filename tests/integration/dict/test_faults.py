@@ -139,7 +139,8 @@ def test_dict_whose_commits_are_lost_closes_at_any_moment_of_connecting(redis_ur
         proxy.strike(Fault.BEFORE, count=100_000)
         return {await close(proxy, number) for number in range(60)}
 
-    assert {"uncertain"} == through_proxy(redis_url, test)
+    # On a busy machine one may be given up before it was sent.
+    assert through_proxy(redis_url, test) <= {"uncertain", "failed"}
 
 
 @pytest.mark.parametrize(("make", "kind"), [(sets, "uncertain"), (increments, "uncertain")], ids=["sets", "increments"])
@@ -338,3 +339,23 @@ def test_iteration_goes_on_after_a_lost_connection_and_gives_every_row_once(own_
     for kind in REDIS_KINDS:
         expected, seen = run(kind, own_server, test)
         assert expected == seen
+
+
+@pytest.mark.parametrize("answer", [b"%1\r\n*0\r\n+x\r\n", b"-\xff\r\n"], ids=["list as name", "no UTF-8"])
+def test_what_answers_like_no_redis_is_said_to_be_none(tmp_path, answer):
+    async def talk(reader, writer):
+        while await reader.read(1 << 16):
+            writer.write(answer)
+        writer.close()
+
+    async def test():
+        path = tmp_path / "no-redis"
+        async with await asyncio.start_unix_server(talk, path):
+            store = Store(PLAIN, f"unix://{path}", timeout_s=5.0)
+            result = await store.dict.lookup(b"shared/a")
+            await store.dict.close()
+            return result
+
+    result = asyncio.run(test())
+    assert "failed" == result.kind
+    assert result.error.startswith("connect() failed: ")
