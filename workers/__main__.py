@@ -11,6 +11,7 @@ import sys
 from dispatcher.protocol.errors import LualoftError
 from dispatcher.protocol.handoff import READY_LINE, read_settings, when_parent_ends
 from workers.core_dumps import forbid_core_dumps
+from workers.log_queue import queue_stderr
 from workers.log_setup import set_up_logging
 from workers.pool import Pool
 
@@ -18,6 +19,7 @@ from workers.pool import Pool
 def main() -> int:
     """Run the pool; returns the exit code."""
     forbid_core_dumps()
+    queue_stderr()
     # Ctrl-C reaches this process too; the parent decides what it means and ends our standard input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -285,12 +285,13 @@ class Engine:
         """Answer the call of a step that is stuck and end the engine; on the watch's thread, in place of our own."""
         if not self._slice.abandon(number):
             return False
-        _log.error("a script does not give way; this worker ends and its other calls run elsewhere")
         task = self._slice.task
         task.give_up()
         self.breaker.note_stuck(task.instance.package_id, task.instance.package)
         self._gathering.flush()
         self._host.on_stuck()
+        # Last: whatever becomes of the log, the calls have their answers.
+        _log.error("a script does not give way; this worker ends and its other calls run elsewhere")
         return True
 
     def _go_on(self, place: Place | None, values: tuple[Any, ...]) -> None:

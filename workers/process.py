@@ -28,6 +28,7 @@ from workers.c_stack import C_STACK_BYTES
 from workers.core_dumps import forbid_core_dumps
 from workers.engine import Engine, EngineHost
 from workers.lease import Lease, LeaseLostError
+from workers.log_queue import END_LIMIT_S, LAST_WORDS_S, queue_stderr, write_out
 from workers.log_setup import set_up_logging
 from workers.operations.catalog import standard_catalog
 from workers.outbox import Outbox, OutboxDuties
@@ -282,7 +283,7 @@ class WorkerProcess:
 def _end_fenced() -> NoReturn:
     """End at once: what this worker has begun is another one's now, and no outcome of it is wanted."""
     _log.error("this worker has lost its lease and ends; its calls run elsewhere")
-    logging.shutdown()
+    write_out(LAST_WORDS_S)
     os._exit(EXIT_STUCK)
 
 
@@ -314,13 +315,14 @@ def _or_die(work: Callable[[], None]) -> None:
         work()
     except BaseException:  # noqa: BLE001 - whatever it is, a worker with a dead thread would answer nobody
         _log.exception("thread %s failed, the worker ends", threading.current_thread().name)
-        logging.shutdown()
+        write_out(LAST_WORDS_S)
         os._exit(EXIT_BUG)
 
 
 def main() -> int:
     """Run one worker; returns the exit code."""
     forbid_core_dumps()
+    queue_stderr()
     # Ctrl-C goes to every process of the terminal; the pool alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -340,7 +342,7 @@ def main() -> int:
     gc.freeze()
     exit_code = process.run()
     # Daemon threads may be stuck in Lua; the interpreter's own shutdown would wait for their locks.
-    logging.shutdown()
+    write_out(END_LIMIT_S)
     os._exit(exit_code)
 
 

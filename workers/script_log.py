@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from dispatcher.protocol.errors import SettingsError
 from workers.api.event_filter import EventFilterError, parse_filter
+from workers.log_queue import LogQueue
 from workers.log_sink import json_line, text_lines
 
 if TYPE_CHECKING:
@@ -62,9 +63,13 @@ class ScriptLog:
 
 
 def _write(lines: str) -> None:
-    # A full disk, or a reader that has gone, must not fail a login.
+    stream = sys.stderr
+    if isinstance(stream, LogQueue):
+        stream.write_patiently(lines + "\n")
+        return
+    # A process without the queue has a console of its own; a full disk under it must not fail a login.
     with contextlib.suppress(OSError):
-        sys.stderr.write(lines + "\n")
+        stream.write(lines + "\n")
 
 
 def _debug_filter(settings: LogSettings) -> Callable[[LogRecord], bool] | None:

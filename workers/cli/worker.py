@@ -16,6 +16,7 @@ from dispatcher.protocol.connection import connect_sync, describe, require_key
 from dispatcher.protocol.errors import SettingsError
 from dispatcher.protocol.redis_check import find_troubles
 from workers.core_dumps import forbid_core_dumps
+from workers.log_queue import queue_stderr
 from workers.log_setup import set_up_logging
 from workers.pool import Pool
 
@@ -62,6 +63,7 @@ def command(options: LoadsSettings, *, workers: int | None, queue: str | None) -
 def run_pool(settings: Settings) -> None:
     """Run until a signal asks for the end."""
     forbid_core_dumps()
+    queue_stderr()
     set_up_logging(settings.log)
     _warn_about_redis(settings)
     queue, address = settings.dispatch.queue, describe(settings.redis.url)
