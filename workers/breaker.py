@@ -27,6 +27,12 @@ LIMITS: Final = frozenset({OutcomeKind.CPU_LIMIT, OutcomeKind.MEMORY_LIMIT})
 #: Hits within so many seconds park a script, if at least half of its calls end so.
 WINDOW_S: Final = 10.0
 
+#: Part of its processor time from which on a call that computed at its deadline is a hit, and from which on a whole
+#: one. A hit between weighs less: a flood of endless calls shares the processor, so none of them gets far. Below are
+#: honest calls of a worker that has too much to do.
+SMALLEST_SHARE: Final = 0.1
+WHOLE_SHARE: Final = 0.5
+
 #: Part of the first pause for a call that cost its worker.
 STUCK_SHARE: Final = 0.25
 
@@ -41,6 +47,8 @@ class _Record:
     first_s: float
     hit_count: int = 0
     other_count: int = 0
+    #: Of the hits; at most one each.
+    weight: float = 0.0
 
 
 class Breaker:
@@ -69,19 +77,34 @@ class Breaker:
 
     def note(self, package_id: bytes, package: ScriptPackage, kind: OutcomeKind) -> None:
         """Count the end of a call."""
+        if kind in LIMITS:
+            self._hit(package_id, package, 1.0)
+        elif kind is not OutcomeKind.DEADLINE_EXCEEDED and (record := self._records.get(package_id)):
+            # One that missed its deadline speaks neither for the script nor against it; see `note_overdue`.
+            record.other_count += 1
+
+    def note_overdue(self, package_id: bytes, package: ScriptPackage, share: float) -> None:
+        """Count a call that still computed when its deadline came, if it had used much of what it may.
+
+        Args:
+            package_id: which script.
+            package: the same.
+            share: of its processor time.
+        """
+        if share >= SMALLEST_SHARE:
+            self._hit(package_id, package, min(1.0, share / WHOLE_SHARE))
+
+    def _hit(self, package_id: bytes, package: ScriptPackage, weight: float) -> None:
         record = self._records.get(package_id)
-        if kind not in LIMITS:
-            if record:
-                record.other_count += 1
-            return
         now_s = time.monotonic()
         if record is None or now_s - record.first_s > WINDOW_S:
             # Scripts that are changed leave versions behind, which never come back.
             self._records = {key: old for key, old in self._records.items() if now_s - old.first_s <= WINDOW_S}
             record = self._records[package_id] = _Record(now_s)
         record.hit_count += 1
+        record.weight += weight
         # Half of them: a few calls that somebody made to fail must not shut the script for all others.
-        if 0 < self._max_hits <= record.hit_count and record.hit_count >= record.other_count:
+        if 0 < self._max_hits <= record.weight and record.hit_count >= record.other_count:
             self._park(package_id, package.name, self._pause_s)
 
     def note_stuck(self, package_id: bytes, package: ScriptPackage) -> None:

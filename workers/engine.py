@@ -205,6 +205,8 @@ class Engine:
         self._gathering.flush()
         task, coroutine = interrupted
         if task.deadline_unix_s <= time.time():
+            instance = task.instance
+            self.breaker.note_overdue(instance.package_id, instance.package, task.cpu_s / task.max_cpu_s)
             self.step(task, task.expire, coroutine)
         else:
             self.step(task, task.go_on, coroutine, ())

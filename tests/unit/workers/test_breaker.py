@@ -43,6 +43,34 @@ def test_other_ends_are_no_hits(breaker, kind):
     assert 0 == breaker.left_s(SCRIPT)
 
 
+@pytest.mark.parametrize(
+    ("share", "calls", "is_parked"),
+    [
+        pytest.param(0.9, MAX_HITS - 1, False, id="one less"),
+        pytest.param(0.9, MAX_HITS, True, id="as many as hits"),
+        pytest.param(0.5, MAX_HITS, True, id="half of its time"),
+        pytest.param(0.25, 2 * MAX_HITS - 1, False, id="a quarter of it, one less than twice as many"),
+        pytest.param(0.25, 2 * MAX_HITS, True, id="a quarter of it, twice as many"),
+        pytest.param(0.1, 6 * MAX_HITS, True, id="the smallest part that counts"),
+        pytest.param(0.09, 1000, False, id="hardly begun"),
+        pytest.param(0.0, 1000, False, id="not begun"),
+    ],
+)
+def test_calls_that_computed_at_their_deadline_are_hits_by_what_they_used(breaker, share, calls, is_parked):
+    for _ in range(calls):
+        breaker.note_overdue(SCRIPT, PACKAGE, share)
+        breaker.note(SCRIPT, PACKAGE, OutcomeKind.DEADLINE_EXCEEDED)
+    assert is_parked == (breaker.left_s(SCRIPT) > 0)
+
+
+def test_calls_that_computed_at_their_deadline_among_more_good_ones_park_nothing(breaker):
+    breaker.note_overdue(SCRIPT, PACKAGE, 1.0)
+    end(breaker, OutcomeKind.OK, 20)
+    for _ in range(10):
+        breaker.note_overdue(SCRIPT, PACKAGE, 1.0)
+    assert 0 == breaker.left_s(SCRIPT)
+
+
 def test_pause_doubles_up_to_its_maximum(breaker):
     pauses = []
     for _ in range(8):

@@ -100,6 +100,37 @@ def test_call_that_is_ended_while_it_computes_closes_what_it_had_open(settings, 
         assert [b"spun"] == run.call(SCRIPT, "what_was_closed").values
 
 
+def kinds_until_parked(run, at_once):
+    """Have a script spin until its deadline, so many calls at a time; returns how the first of each time ended."""
+    kinds = []
+    while OutcomeKind.UNAVAILABLE not in kinds and len(kinds) < 12:
+        first, *others = run.give(*[(SCRIPT, "spin", [], 1.0)] * at_once)
+        kinds.append(run.outcome(first).kind)
+        for number in others:
+            run.outcome(number)
+    return kinds
+
+
+# Of their time they get a tenth at least, also on a machine with other things to do, and never all of it.
+@pytest.mark.parametrize(("at_once", "max_cpu_s"), [(1, 1.2), (4, 0.4)])
+def test_script_whose_calls_compute_until_their_deadline_is_parked(at_once, max_cpu_s):
+    with EngineRun(max_cpu_s=max_cpu_s, max_limit_hits=2) as run:
+        run.call(SCRIPT, "ping")
+        *before, last = kinds_until_parked(run, at_once)
+    assert OutcomeKind.UNAVAILABLE is last
+    assert {OutcomeKind.DEADLINE_EXCEEDED} == set(before)
+
+
+def test_script_whose_short_calls_miss_their_deadline_in_an_overloaded_worker_is_not_parked():
+    with EngineRun(max_cpu_s=1.0, max_limit_hits=2) as run:
+        run.call(SCRIPT, "ping")
+        numbers = run.give(*[(SCRIPT, "burn", ["/dev/null", 0.03], SOON)] * 100)
+        kinds = [run.outcome(number).kind for number in numbers]
+        assert 50 < kinds.count(OutcomeKind.DEADLINE_EXCEEDED)
+        assert OutcomeKind.UNAVAILABLE not in kinds
+        assert [b"pong"] == run.call(SCRIPT, "ping").values
+
+
 def test_answer_does_not_wait_for_calls_of_its_turn_that_compute(run, tmp_path):
     begun = tmp_path / "begun"
     run.call(SCRIPT, "ping")
