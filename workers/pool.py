@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync, require_key
 from dispatcher.protocol.handoff import EXIT_STUCK, READY_LINE, child_environment, write_settings
 from dispatcher.protocol.sealing import Seal
+from dispatcher.protocol.settings_check import key_file_doubts
 from workers.recovery import Recovery
 from workers.rq_books import WORKER_NAME_PREFIX
 from workers.running_note import RunningNote, create_fd
@@ -123,6 +124,8 @@ class Pool:
 
     def run(self) -> None:
         """Run until `stop`; returns when the last child is gone."""
+        for doubt in key_file_doubts(self._settings):
+            _log.warning("%s", doubt)
         for slot in range(self._count):
             self._try_spawn(slot)
         while self._stop_count == 0:

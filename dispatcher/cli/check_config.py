@@ -12,6 +12,7 @@ from dispatcher.cli.terminal import safe_json, safe_line, tell
 from dispatcher.protocol.connection import describe, require_key
 from dispatcher.protocol.errors import LualoftError
 from dispatcher.protocol.secret import MASK, Secret
+from dispatcher.protocol.settings_check import key_file_doubts, limit_doubts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,8 @@ def command(options: GlobalOptions, *, is_json: bool) -> int:
     """Show every setting, with secrets masked, and where its value came from.
 
     A later source wins: defaults, the settings file, LUALOFT_* variables, options. The exit code is 78 when a setting
-    is unknown or cannot be used, when the configured Redis needs a key, or when a script's file cannot be read.
+    is unknown or cannot be used, when the configured Redis needs a key, or when a script's file cannot be read. What
+    is allowed and may not be meant is told as a warning.
     """
     loaded = options.load()
     shown = {name: shown_value(loaded.settings, name) for name in sorted(loaded.origins)}
@@ -38,6 +40,8 @@ def command(options: GlobalOptions, *, is_json: bool) -> int:
         width = max(map(len, shown))
         for name, value in shown.items():
             click.echo(safe_line(f"{name:{width}}  {safe_json(value)}  ({loaded.origins[name]})"))
+    for doubt in (*key_file_doubts(loaded.settings), *limit_doubts(loaded.settings)):
+        tell(f"lualoft: warning: {doubt}")
     problems = list(_problems(loaded.settings))
     for problem in problems:
         tell(f"lualoft: {problem}")

@@ -66,6 +66,17 @@ def test_check_config_tells_of_a_key_and_a_script_that_are_missing(lualoft, writ
     assert "pool.workers" in result.out
 
 
+def test_check_config_warns_of_what_may_not_be_meant(lualoft, write):
+    key_file = write("key", generate_key())
+    key_file.chmod(0o644)
+    config = write("lualoft.toml", f'key_file = "{key_file}"\n[engine]\nmax_cpu_s = 60\n')
+    result = lualoft("--config", config, "check-config")
+    first, second = result.err.splitlines()
+    assert 0 == result.code
+    assert first.startswith(f"lualoft: warning: key_file {key_file} has mode 644: ")
+    assert second.startswith("lualoft: warning: engine.max_cpu_s is 60 s and dispatch.deadline_s 10 s: ")
+
+
 def test_check_config_names_an_unknown_setting(lualoft, write):
     result = lualoft("--config", write("bad.toml", "[pool]\nworker = 1\n"), "check-config")
     assert (78, "") == (result.code, result.out)

@@ -53,6 +53,16 @@ def test_worker_warns_of_a_redis_that_keeps_nothing(start, redis_url):
     command.end(signal.SIGTERM)
 
 
+def test_worker_warns_of_a_key_file_that_every_user_can_read(start, redis_url, write):
+    key_file = write("key", generate_key())
+    key_file.chmod(0o644)
+    variables = {"LUALOFT_REDIS_URL": redis_url, "LUALOFT_KEY_FILE": str(key_file)}
+    command = start("worker", "--workers", "1", variables=variables)
+    command.wait_for("1 workers listen")
+    assert 1 == command.err.count(f"key_file {key_file} has mode 644: every user of this machine can reach the key")
+    command.end(signal.SIGTERM)
+
+
 def test_status_shows_how_redis_may_lose_calls(lualoft, redis_url):
     (found,) = lualoft("--redis-url", f"{redis_url}?db=9", "status", "--json").objects()
     assert 1 == len(found["warnings"])
