@@ -31,6 +31,8 @@ class KeyRepair:
             keys.rq_intermediate(queue): b"list",
             keys.rejected_list(queue): b"list",
             keys.rejected_count(queue): b"string",
+            keys.POOLS: b"zset",
+            keys.PARKED_SCRIPTS: b"hash",
             keys.RQ_QUEUES: b"set",
             keys.RQ_WORKERS: b"set",
             keys.rq_queue_workers(queue): b"set",

@@ -20,12 +20,15 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
+from dispatcher.protocol import keys
 from dispatcher.protocol.connection import REDIS_ERRORS, connect_sync, require_key
 from dispatcher.protocol.handoff import EXIT_STUCK, READY_LINE, child_environment, write_settings
+from dispatcher.protocol.pool_note import PoolNote
 from dispatcher.protocol.sealing import Seal
 from dispatcher.protocol.settings_check import key_file_doubts
+from workers.pool_report import PoolReport
 from workers.recovery import Recovery
-from workers.rq_books import WORKER_NAME_PREFIX
+from workers.respawns import Respawns
 from workers.running_note import RunningNote, create_fd
 from workers.script_log import ScriptLog
 
@@ -39,10 +42,6 @@ _log: Final = logging.getLogger("lualoft.pool")
 
 #: A child that lived this long was healthy: its successor starts without back-off.
 HEALTHY_AFTER_S: Final = 10.0
-
-#: Longest pause before a worker that had been ready is replaced. What ended it is charged to the calls that ran then,
-#: so it does not go on for ever; longer pauses are for workers that cannot even start.
-READY_BACKOFF_S: Final = 0.5
 
 #: Pause between two attempts to give back the work of a dead worker.
 RECOVER_EVERY_S: Final = 0.5
@@ -108,8 +107,10 @@ class Pool:
         # SimpleQueue.put may be called in a signal handler: it takes no lock that the main thread could hold.
         self._events: SimpleQueue[_Ready | _Ended | _Stop] = SimpleQueue()
         self._children: dict[int, _Child] = {}
-        self._backoff_s: dict[int, float] = {}
-        self._due_s: dict[int, float] = {}
+        self._respawns = Respawns(settings.pool)
+        self._host = socket.gethostname()
+        self._name = f"{self._host}-{os.getpid()}"
+        self._report = PoolReport(settings.redis, self._name)
         #: Dead workers whose chunks are still to be given back, and what ran in them.
         self._lost: dict[str, Suspect | None] = {}
         self._look_every_s = settings.pool.lease_s / LOOK_COUNT
@@ -129,16 +130,19 @@ class Pool:
         for slot in range(self._count):
             self._try_spawn(slot)
         while self._stop_count == 0:
+            self._report.tell(self._note())
             self._handle(self._next_event())
             self._claim_abandoned()
             self._recover_lost()
             self._respawn_due()
         self._drain()
+        self._report.end()
 
     def _next_event(self) -> _Ready | _Ended | _Stop | None:
         pause_s = RECOVER_EVERY_S if self._lost or self._recovery.has_suspects else self._look_every_s
-        if self._due_s:
-            pause_s = min(pause_s, max(0.0, min(self._due_s.values()) - time.monotonic()))
+        respawn_s = self._respawns.wait_s()
+        if respawn_s is not None:
+            pause_s = min(pause_s, respawn_s)
         try:
             return self._events.get(timeout=pause_s)
         except Empty:
@@ -154,7 +158,7 @@ class Pool:
             self._stop_count += 1
 
     def _tell_ready(self) -> None:
-        if not self._has_told_ready and sum(child.is_ready for child in self._children.values()) == self._count:
+        if not self._has_told_ready and self._ready_count() == self._count:
             self._has_told_ready = True
             self._on_ready(self._count)
 
@@ -163,12 +167,11 @@ class Pool:
             self._spawn(slot)
         except OSError as exc:
             # Out of processes or descriptors: a passing trouble of the machine must not end the whole pool.
-            backoff_s = self._next_backoff(slot, is_healthy=False)
-            self._due_s[slot] = time.monotonic() + backoff_s
+            backoff_s = self._respawns.schedule(slot, f"cannot be started ({exc.strerror})")
             _log.error("a worker cannot be started (%s); again in %.1f s", exc.strerror, backoff_s)
 
     def _spawn(self, slot: int) -> None:
-        name = f"{WORKER_NAME_PREFIX}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        name = f"{keys.WORKER_NAME_PREFIX}{self._name}-{secrets.token_hex(3)}"
         note_fd = create_fd()
         try:
             process = subprocess.Popen(
@@ -209,26 +212,13 @@ class Pool:
         lived_s = time.monotonic() - child.started_s
         # A worker that ended because of a script has given everything back itself: its successor need not hold off.
         is_healthy = lived_s > HEALTHY_AFTER_S or child.process.returncode == EXIT_STUCK
-        backoff_s = self._next_backoff(child.slot, is_healthy=is_healthy, was_ready=child.is_ready)
-        self._due_s[child.slot] = time.monotonic() + backoff_s
-        _log.error(
-            "worker %s ended unexpectedly (%s); a new one starts in %.1f s",
-            child.name,
-            _how(child.process.returncode),
-            backoff_s,
-        )
+        how = _how(child.process.returncode)
+        backoff_s = self._respawns.schedule(child.slot, how, is_healthy=is_healthy, was_ready=child.is_ready)
+        _log.error("worker %s ended unexpectedly (%s); a new one starts in %.1f s", child.name, how, backoff_s)
 
     def _lose(self, child: _Child) -> None:
         self._lost[child.name] = child.note.read()
         child.note.close()
-
-    def _next_backoff(self, slot: int, *, is_healthy: bool, was_ready: bool = False) -> float:
-        minimum_s, maximum_s = self._settings.pool.respawn_min_s, self._settings.pool.respawn_max_s
-        if was_ready:
-            maximum_s = min(maximum_s, max(minimum_s, READY_BACKOFF_S))
-        backoff_s = minimum_s if is_healthy else min(self._backoff_s.get(slot, minimum_s), maximum_s)
-        self._backoff_s[slot] = min(backoff_s * 2, maximum_s)
-        return backoff_s
 
     def _claim_abandoned(self) -> None:
         """Find workers whose lease has run out: their whole machine may be gone, or a child of ours stands still."""
@@ -273,11 +263,24 @@ class Pool:
             _log.warning("cannot look for jobs that nobody has begun: %s", type(exc).__name__)
 
     def _respawn_due(self) -> None:
-        now_s = time.monotonic()
-        for slot, due_s in list(self._due_s.items()):
-            if due_s <= now_s:
-                del self._due_s[slot]
-                self._try_spawn(slot)
+        for slot in self._respawns.take_due():
+            self._try_spawn(slot)
+
+    def _ready_count(self) -> int:
+        return sum(child.is_ready for child in self._children.values())
+
+    def _note(self) -> PoolNote:
+        respawn_s = self._respawns.wait_s()
+        return PoolNote(
+            host=self._host,
+            pid=os.getpid(),
+            queue=self._settings.dispatch.queue,
+            wanted_workers=self._count,
+            ready_workers=self._ready_count(),
+            deaths=self._respawns.recent_count(),
+            last_end=self._respawns.last_end,
+            next_start_unix_s=0.0 if respawn_s is None else round(time.time() + respawn_s, 1),
+        )
 
     def _drain(self) -> None:
         """Ask every child to finish; kill what has not ended after the grace, or at a second request to stop."""

@@ -18,7 +18,7 @@ from dispatcher.protocol.rq_job import enqueue, suspect_id
 from workers.intermediate import IntermediateList
 from workers.lease import claim, is_claimed, keep_claim
 from workers.opened import is_done, note_done
-from workers.rq_books import WORKER_NAME_PREFIX, release_execution
+from workers.rq_books import release_execution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,7 +86,7 @@ class Recovery:
         prefix = keys.rq_worker("")
         for key in members:
             name = key.decode("utf-8", "replace").removeprefix(prefix)
-            is_ours = name.startswith(WORKER_NAME_PREFIX)
+            is_ours = name.startswith(keys.WORKER_NAME_PREFIX)
             if is_ours and not self._redis.exists(keys.worker_lease(name)) and claim(self._redis, name):
                 yield name
 

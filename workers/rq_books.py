@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.client import Pipeline
 
-#: In front of the names of our workers; others on the queue have no lease.
-WORKER_NAME_PREFIX: Final = "lualoft-"
-
 #: RQ's heartbeats and state are written at most this often.
 BEAT_EVERY_S: Final = 1.0
 

@@ -10,7 +10,7 @@ import click
 from dispatcher.cli import exit_codes
 from dispatcher.cli.interrupt import raise_on_interrupt
 from dispatcher.cli.redis_answers import redis_answers
-from dispatcher.cli.status_data import Status, read_status
+from dispatcher.cli.status_data import read_status
 from dispatcher.cli.terminal import is_terminal, safe_json
 from dispatcher.cli.up_file import is_trusted, up_file_path
 from dispatcher.protocol.connection import connect_sync, describe, translated
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dispatcher.cli.global_options import GlobalOptions
+    from dispatcher.cli.status_report import Status
     from dispatcher.protocol.settings import RedisSettings
 
 #: Seconds between two looks of `--watch`.

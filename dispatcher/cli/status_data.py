@@ -1,17 +1,20 @@
 """Reads what `lualoft status` shows: RQ's queues and workers, and the numbers that workers of ours write.
 
-One look is one object that can be printed as JSON. Everything is read, nothing changed; all names are plain.
+Everything is read, nothing changed; all names are plain, and nothing that stands there is believed.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from dispatcher.cli.status_report import ParkedScript, PoolStatus, QueueStatus, Status, WorkerStatus
 from dispatcher.protocol import keys
 from dispatcher.protocol.parked import parked_from_hash
+from dispatcher.protocol.pool_note import MAX_READ, PoolNote, decode_pool_note
 from dispatcher.protocol.rejection import decode_rejection
+from dispatcher.protocol.settings import MAX_DURATION_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,91 +24,20 @@ if TYPE_CHECKING:
 #: Rejected jobs that are shown of each queue.
 _SHOWN_REJECTIONS: Final = 10
 
+#: Seconds after which a worker that was not seen counts as lost: it shows itself every second, every two when it waits.
+LOST_AFTER_S: Final = 5.0
+
 _OUTCOME_PREFIX: Final = "outcome_"
 
 #: Beyond this a float is not exact; nothing that is counted comes near.
 _MAX_NUMBER: Final = 2**53
 
 
-@dataclass(frozen=True)
-class QueueStatus:
-    """One queue."""
-
-    name: str
-    #: Chunks that nobody has taken yet.
-    waiting_chunks: int
-    #: Chunks that a worker runs.
-    running_chunks: int
-    #: Chunks that failed as a whole: they could not be opened.
-    failed_chunks: int
-    #: Jobs of the last days that workers rejected: sealed with another key, put back, or none of ours.
-    rejected_jobs: int = 0
-    #: The newest of them, newest first.
-    rejections: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class WorkerStatus:
-    """One worker; numbers that it has not written yet are 0."""
-
-    name: str
-    queue: str
-    #: RQ's word: starting, idle, busy, suspended.
-    state: str
-    invocations: int
-    rate_per_s: float
-    in_flight: int
-    instances: int
-    rss_bytes: int
-    #: RQ's count of chunks that this worker has done.
-    chunks: int
-    failed_chunks: int
-    #: Outcome -> how many.
-    outcomes: dict[str, int]
-
-
-@dataclass(frozen=True)
-class ParkedScript:
-    """A script whose calls end at once, because it kept hitting its limits."""
-
-    name: str
-    #: Seconds until it is let in again.
-    left_s: float
-
-
-@dataclass(frozen=True)
-class Status:
-    """One look."""
-
-    redis: str
-    queues: list[QueueStatus] = field(default_factory=list)
-    workers: list[WorkerStatus] = field(default_factory=list)
-    parked_scripts: list[ParkedScript] = field(default_factory=list)
-    #: How Redis is set up to lose calls, a sentence each.
-    warnings: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the object that `--json` prints."""
-        return {
-            "redis": self.redis,
-            "totals": {
-                "waiting_chunks": sum(queue.waiting_chunks for queue in self.queues),
-                "workers": len(self.workers),
-                "invocations": sum(worker.invocations for worker in self.workers),
-                "rate_per_s": round(sum(worker.rate_per_s for worker in self.workers), 1),
-                "in_flight": sum(worker.in_flight for worker in self.workers),
-            },
-            "queues": self.queues,
-            "workers": self.workers,
-            "parked_scripts": self.parked_scripts,
-            "warnings": self.warnings,
-        }
-
-
 def read_status(redis: SyncRedis, address: str, warnings: Sequence[str] = ()) -> Status:
     """Look once.
 
-    Redis: SMEMBERS twice, two pipelines, HGETALL; not atomic, so a worker that signs off meanwhile is left out.
+    Redis: SMEMBERS twice, ZREVRANGE, three pipelines, HGETALL; not atomic, so a worker that signs off meanwhile is left
+    out.
 
     Raises:
         redis errors.
@@ -115,7 +47,7 @@ def read_status(redis: SyncRedis, address: str, warnings: Sequence[str] = ()) ->
     workers = _read_workers(redis, worker_names)
     # A queue exists for RQ from its first chunk on, for us from its first worker on.
     queues = _read_queues(redis, sorted(queue_names | {worker.queue for worker in workers}))
-    return Status(address, queues, workers, _read_parked(redis), list(warnings))
+    return Status(address, queues, workers, _read_pools(redis), _read_parked(redis), list(warnings))
 
 
 def _names(members: Any, prefix: str) -> set[str]:  # noqa: ANN401 - redis-py's answer
@@ -136,10 +68,37 @@ def _read_workers(redis: SyncRedis, names: list[str]) -> list[WorkerStatus]:
         for name in names:
             pipeline.hgetall(_key(keys.rq_worker(name)))
             pipeline.hgetall(_key(keys.worker_stats(name)))
-        answers = [_texts(answer) for answer in pipeline.execute()]
-    found = zip(names, answers[::2], answers[1::2], strict=True)
+            pipeline.get(_key(keys.worker_lease(name)))
+        answers = iter(pipeline.execute())
+    rows = zip(names, answers, answers, answers, strict=True)
     # A name without a hash is a worker that was killed; RQ forgets it later.
-    return [_worker(name, rq, stats) for name, rq, stats in found if rq]
+    return [_worker(name, _texts(rq), _texts(stats), lease) for name, rq, stats, lease in rows if rq]
+
+
+def _read_pools(redis: SyncRedis) -> list[PoolStatus]:
+    """Read what supervisors tell. Redis: ZREVRANGE, a GET for each."""
+    names: Any = redis.zrevrange(keys.POOLS, 0, MAX_READ - 1)
+    with redis.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.get(keys.pool_note("").encode() + name)
+        notes = [decode_pool_note(data) for data in pipeline.execute() if data is not None]
+    found = [_pool(note) for note in notes if note is not None]
+    return sorted(found, key=lambda pool: (pool.host, pool.pid))
+
+
+def _pool(note: PoolNote) -> PoolStatus:
+    return PoolStatus(
+        note.host,
+        note.pid,
+        note.queue,
+        note.wanted_workers,
+        note.ready_workers,
+        note.deaths,
+        note.last_end,
+        round(min(max(0.0, note.next_start_unix_s - time.time()), MAX_DURATION_S), 1)
+        if note.next_start_unix_s
+        else None,
+    )
 
 
 def _read_parked(redis: SyncRedis) -> list[ParkedScript]:
@@ -157,11 +116,18 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def _worker(name: str, rq: Mapping[str, str], stats: Mapping[str, str]) -> WorkerStatus:
+def _worker(name: str, rq: Mapping[str, str], stats: Mapping[str, str], lease: bytes | None) -> WorkerStatus:
+    last_seen_s = _age_s(rq.get("last_heartbeat", ""))
+    # Other RQ workers have no lease, and show themselves every few minutes.
+    is_lost = name.startswith(keys.WORKER_NAME_PREFIX) and (
+        lease != keys.LEASE_HELD or last_seen_s is None or last_seen_s > LOST_AFTER_S
+    )
     return WorkerStatus(
         name=_shown(name),
         queue=stats.get("queue") or rq.get("queues", ""),
-        state=rq.get("state", ""),
+        state="lost" if is_lost else rq.get("state", ""),
+        last_seen_s=last_seen_s,
+        is_lost=is_lost,
         invocations=_count(stats.get("invocations")),
         rate_per_s=_number(stats.get("rate_per_s")),
         in_flight=_count(stats.get("in_flight")),
@@ -175,6 +141,17 @@ def _worker(name: str, rq: Mapping[str, str], stats: Mapping[str, str]) -> Worke
             if key.startswith(_OUTCOME_PREFIX)
         },
     )
+
+
+def _age_s(text: str) -> float | None:
+    """Return the seconds since a time that RQ wrote down; None for what is no time."""
+    try:
+        then = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        return None
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=UTC)
+    return round(max(0.0, (datetime.now(UTC) - then).total_seconds()), 1)
 
 
 def _number(text: str | None) -> float:

@@ -18,9 +18,11 @@ from dispatcher.cli.terminal import safe_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dispatcher.cli.status_data import Status
+    from dispatcher.cli.status_report import PoolStatus, Status
 
 _MIB: Final = 1024 * 1024
+
+_STATE_STYLES: Final = {"idle": "green", "busy": "green", "lost": "red"}
 
 #: Columns of output that goes into a file or a pipe.
 _PLAIN_WIDTH: Final = 160
@@ -50,9 +52,10 @@ def render(status: Status, *, is_styled: bool) -> Group:
         _text(f"script {one.name} keeps hitting its limits: parked for another {one.left_s:g} s", "yellow")
         for one in status.parked_scripts
     ]
+    pools = [_text(_pool_line(pool), "yellow") for pool in status.pools if _is_noteworthy(pool)]
     warnings = [_text(f"warning: {warning}", "yellow") for warning in status.warnings]
     tables = (_queues(status, style), _workers(status, style))
-    return Group(_text(f"Redis at {status.redis}"), *tables, *parked, *warnings, _totals(status))
+    return Group(_text(f"Redis at {status.redis}"), *tables, *pools, *parked, *warnings, _totals(status))
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -83,6 +86,7 @@ def _workers(status: Status, style: box.Box | None) -> Table:
         "WORKER",
         "QUEUE",
         "STATE",
+        "SEEN S AGO",
         "INVOCATIONS",
         "PER S",
         "IN FLIGHT",
@@ -95,7 +99,8 @@ def _workers(status: Status, style: box.Box | None) -> Table:
         table.add_row(
             _text(worker.name),
             _text(worker.queue),
-            _text(worker.state, "green" if worker.state in {"idle", "busy"} else "yellow"),
+            _text(worker.state, _STATE_STYLES.get(worker.state, "yellow")),
+            "never" if worker.last_seen_s is None else f"{worker.last_seen_s:,.0f}",
             f"{worker.invocations:,}",
             f"{worker.rate_per_s:,.0f}",
             f"{worker.in_flight:,}",
@@ -107,11 +112,24 @@ def _workers(status: Status, style: box.Box | None) -> Table:
     return table
 
 
+def _is_noteworthy(pool: PoolStatus) -> bool:
+    return pool.ready_workers < pool.wanted_workers or pool.deaths > 0
+
+
+def _pool_line(pool: PoolStatus) -> str:
+    line = f"pool {pool.pid} on {pool.host}: {pool.ready_workers} of {pool.wanted_workers} workers run"
+    if pool.deaths:
+        line += f", {pool.deaths} ended within five minutes, the last one: {pool.last_end}"
+    return line if pool.next_start_s is None else f"{line}; the next start is in {pool.next_start_s:.1f} s"
+
+
 def _totals(status: Status) -> Text:
     totals = status.as_json()["totals"]
-    if not status.workers:
-        return Text("no worker runs: start one with `lualoft worker`", style="yellow")
+    lost = f", {totals['lost_workers']} lost" if totals["lost_workers"] else ""
+    if not status.serving:
+        hint = "its pool starts it again" if status.pools else "start one with `lualoft worker`"
+        return Text(f"no worker runs{lost}: {hint}", style="yellow")
     return Text(
-        f"{totals['workers']} workers, {totals['invocations']:,} invocations, {totals['rate_per_s']:,.0f}/s, "
+        f"{totals['workers']} workers{lost}, {totals['invocations']:,} invocations, {totals['rate_per_s']:,.0f}/s, "
         f"{totals['in_flight']:,} in flight, {totals['waiting_chunks']:,} chunks waiting"
     )

@@ -14,9 +14,17 @@ RQ_QUEUES: Final = "rq:queues"
 #: RQ: set of the keys of all workers.
 RQ_WORKERS: Final = "rq:workers"
 
+#: In front of the names of our workers; others on the queue have no lease.
+WORKER_NAME_PREFIX: Final = "lualoft-"
+
+#: What stands in a lease while its worker has it (workers/lease.lua).
+LEASE_HELD: Final = b"held"
 
 #: Hash of the scripts that are parked because they keep hitting their limits: package id -> until when (JSON).
 PARKED_SCRIPTS: Final = f"{PREFIX}parked"
+
+#: Sorted set of the names of pools, by when they last told how they are, in seconds since the epoch.
+POOLS: Final = f"{PREFIX}pools"
 
 
 def reply_stream(dispatcher_id: str) -> str:
@@ -37,6 +45,11 @@ def worker_stats(worker_name: str) -> str:
 def worker_lease(worker_name: str) -> str:
     """Key that says whether one worker still owns the chunks that it has begun."""
     return f"{PREFIX}lease:{worker_name}"
+
+
+def pool_note(pool_name: str) -> str:
+    """Key of what the supervisor of one pool tells (pool_note.py)."""
+    return f"{PREFIX}pool:{pool_name}"
 
 
 def rejected_list(queue: str) -> str:

@@ -1,13 +1,13 @@
 """Looks whether a Redis is set up to keep what is put into it, and says in a line each what to do.
 
-`lualoft worker` logs the lines once when it starts, `lualoft status` shows them. It reads configuration and changes
-nothing; whether Redis permits that is Redis's affair, so being refused is no trouble.
+`lualoft worker` logs the lines once when it starts, `lualoft status` shows them. It asks with INFO, which the roles of
+config/redis/users.acl may, and changes nothing. A Redis that does not say is told as one that could not be checked.
 """
 
 import logging
 from typing import Any, Final
 
-from dispatcher.protocol.connection import REDIS_ERRORS, SyncRedis
+from dispatcher.protocol.connection import REDIS_ERRORS, REDIS_GONE, SyncRedis
 
 _log: Final = logging.getLogger("lualoft.redis")
 
@@ -19,35 +19,44 @@ _EVICTS: Final = (
     "set maxmemory-policy noeviction"
 )
 _FORGETS: Final = "Redis keeps nothing on disk: queued calls are lost when it restarts; set appendonly yes"
+#: INFO does not say whether snapshots are configured, only whether there was one.
+_MAY_FORGET: Final = (
+    "Redis keeps no append-only file and has made no snapshot yet: unless it is set up to make some, queued calls are "
+    "lost when it restarts; set appendonly yes"
+)
+_UNKNOWN: Final = (
+    "whether Redis is set up to keep queued calls could not be checked: it does not permit INFO; "
+    "give its user +info, as config/redis/users.acl does"
+)
 
 
 def find_troubles(redis: SyncRedis) -> list[str]:
-    """Return a sentence for each setting of Redis that can lose calls; none when Redis does not tell.
+    """Return a sentence for each setting of Redis that can lose calls; none while it does not answer.
 
-    **Redis**: CONFIG GET, three times, in one round trip.
+    **Redis**: INFO twice in one round trip, CONFIG GET once where that leaves a question.
     """
     try:
         with redis.pipeline(transaction=False) as pipeline:
-            for name in ("maxmemory-policy", "appendonly", "save"):
-                pipeline.config_get(name)
-            found = _merged(pipeline.execute())
+            pipeline.info("memory")
+            pipeline.info("persistence")
+            memory, persistence = pipeline.execute()
     except REDIS_ERRORS as exc:
         # Not its text: it names the user.
-        _log.debug("how Redis is set up cannot be looked at, CONFIG GET ends with %s", type(exc).__name__)
-        return []
+        _log.debug("how Redis is set up cannot be looked at, INFO ends with %s", type(exc).__name__)
+        return [] if isinstance(exc, REDIS_GONE) else [_UNKNOWN]
     troubles = []
-    policy = found.get("maxmemory-policy", _KEEPING_POLICY)
+    policy = str(memory.get("maxmemory_policy", _KEEPING_POLICY))
     if policy != _KEEPING_POLICY:
         troubles.append(_EVICTS.format(policy=policy))
-    if found.get("appendonly") == "no" and found.get("save") == "":
-        troubles.append(_FORGETS)
+    if not persistence.get("aof_enabled") and not persistence.get("rdb_saves"):
+        troubles += _snapshot_troubles(redis)
     return troubles
 
 
-def _merged(answers: list[Any]) -> dict[str, str]:
-    return {_text(name): _text(value) for answer in answers for name, value in answer.items()}
-
-
-def _text(value: bytes | str) -> str:
-    # redis-py gives names and values of CONFIG GET as text or bytes, by the protocol that it speaks.
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+def _snapshot_troubles(redis: SyncRedis) -> list[str]:
+    try:
+        found: Any = redis.config_get("save")
+    except REDIS_ERRORS as exc:
+        _log.debug("whether Redis makes snapshots cannot be looked at, CONFIG GET ends with %s", type(exc).__name__)
+        return [_MAY_FORGET]
+    return [] if any(found.values()) else [_FORGETS]

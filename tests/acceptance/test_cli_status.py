@@ -18,7 +18,7 @@ def test_status_shows_queues_workers_and_totals(lualoft, up_config):
 def test_status_json_is_one_object(lualoft, up_config, script):
     lualoft("--config", up_config, "run", script, "echo")
     (found,) = lualoft("--config", up_config, "status", "--json").objects()
-    assert ["redis", "totals", "queues", "workers", "parked_scripts", "warnings"] == list(found)
+    assert ["redis", "totals", "queues", "workers", "pools", "parked_scripts", "warnings"] == list(found)
     assert (2, "default") == (found["totals"]["workers"], found["queues"][0]["name"])
     assert sum(worker["chunks"] for worker in found["workers"]) >= 1
     assert all(worker["rss_bytes"] > 0 for worker in found["workers"])

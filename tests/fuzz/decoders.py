@@ -25,6 +25,7 @@ from dispatcher.protocol.invocation import SCHEMA_VERSION, Invocation, ScriptPac
 from dispatcher.protocol.key_text import decode_keys
 from dispatcher.protocol.outcome import LogLine, Outcome, OutcomeKind
 from dispatcher.protocol.parked import Parked, parked_from_hash
+from dispatcher.protocol.pool_note import PoolNote, decode_pool_note, encode_pool_note
 from dispatcher.protocol.redis_address import parse_redis_url
 from dispatcher.protocol.redis_reply import Parser, without_arguments
 from dispatcher.protocol.redis_sentinel import AskedSentinel, NoPrimaryError
@@ -56,6 +57,16 @@ PACKAGE_ID, PACKAGE = codec.encode_package(
 )
 AUTH_RESULT = msgspec.msgpack.encode(
     AuthResult(AuthVerdict.OK, b"joe", {b"a": b"b"}, {b"uid": b"1"}, "why", b"{PLAIN}x", users=(b"a",)).to_value()
+)
+POOL_NOTE = PoolNote(
+    host="h",
+    pid=7,
+    queue="q",
+    wanted_workers=2,
+    ready_workers=1,
+    deaths=3,
+    last_end="exit code 1",
+    next_start_unix_s=1e9,
 )
 SETTINGS = settings_to_bytes(Settings(key=Secret(generate_key())))
 
@@ -126,7 +137,7 @@ class _Replies:
 def _status(data):
     fields = data.split(b"\n")
     hashes = _texts(dict(zip(fields[::2], fields[1::2], strict=False)))
-    return _worker("name", hashes, hashes), _number(data.decode("utf-8", "replace"))
+    return _worker("lualoft-name", hashes, hashes, data), _number(data.decode("utf-8", "replace"))
 
 
 def _parked(data):
@@ -210,7 +221,12 @@ DECODERS = [
     Decoder("job's hash", _job_hash, [b"data\n" + _SEALED + b"\ntimeout\n12\nstatus\nqueued\nmeta\n\x80\x04."]),
     Decoder("worker's executions", _execution, [b"0123456789abcdef01-12:8d3e"], (ValueError,)),
     Decoder("rejected list", decode_rejection, [encode_rejection(Rejection("a-1", "why", "w", 1.0, 5))]),
-    Decoder("worker's numbers", _status, [b"queue\ndefault\npid\n12\nrate_per_s\n1.5\noutcome_ok\n12"]),
+    Decoder("pool's note", decode_pool_note, [encode_pool_note(POOL_NOTE)]),
+    Decoder(
+        "worker's numbers",
+        _status,
+        [b"last_heartbeat\n2026-01-01T00:00:00.000001Z\npid\n12\nrate_per_s\n1.5\noutcome_ok\n12"],
+    ),
     Decoder("settings", settings_from_bytes, [SETTINGS], (CodecError,)),
     Decoder(
         "settings in the pipe",

@@ -21,7 +21,6 @@ from tests.integration.redis_proxy import RedisProxy
 from tests.waiting import wait_until
 from workers.lease import CLAIM_HOLDS_S, CLAIM_KEPT_S
 from workers.recovery import Recovery
-from workers.rq_books import WORKER_NAME_PREFIX
 
 SCRIPT = Script.from_stream(
     "recovery",
@@ -203,7 +202,7 @@ def test_worker_that_is_cut_off_stops_before_another_pool_runs_its_calls(brief, 
 
 
 def test_claim_of_a_pool_that_died_over_it_runs_out(brief):
-    queue, name = brief.dispatch.queue, f"{WORKER_NAME_PREFIX}lost"
+    queue, name = brief.dispatch.queue, f"{keys.WORKER_NAME_PREFIX}lost"
     with connect_sync(brief.redis) as redis:
         redis.sadd(keys.rq_queue_workers(queue), keys.rq_worker(name))
         recovery = Recovery(redis, Seal.from_keys([brief.key.reveal()]), queue)

