@@ -1,7 +1,7 @@
 """Parks scripts that keep hitting their limits, so that the others have the workers to themselves.
 
-The engine counts and asks; the main thread shares what is parked with the other workers through Redis, once a second. A
-parked script's calls end at once as `unavailable`, which may be tried again; after the pause it is let in again, and
+The engine counts and asks; the main thread shares what is parked with the other workers (parked_share.py). A parked
+script's calls end at once as `unavailable`, which may be tried again; after the pause it is let in again, and
 parked for twice as long if it goes on as before.
 """
 
@@ -12,13 +12,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from dispatcher.protocol import keys
 from dispatcher.protocol.outcome import OutcomeKind
-from dispatcher.protocol.parked import MAX_PAUSE_S, Parked, parked_from_hash
+from dispatcher.protocol.parked import FORGET_S, MAX_PAUSE_S, Parked
 
 if TYPE_CHECKING:
-    from redis import Redis
-
     from dispatcher.protocol.invocation import ScriptPackage
 
 #: Ends that say that a script has used more than it may.
@@ -36,9 +33,6 @@ WHOLE_SHARE: Final = 0.5
 #: Part of the first pause for a call that cost its worker.
 STUCK_SHARE: Final = 0.25
 
-#: Seconds without another pause after which a script starts with the shortest one again.
-FORGET_S: Final = 300.0
-
 
 @dataclass(slots=True)
 class _Record:
@@ -52,7 +46,7 @@ class _Record:
 
 
 class Breaker:
-    """The parked scripts as one worker knows them. `share` is called by the main thread, the rest by the engine."""
+    """The parked scripts as one worker knows them; the engine counts and asks, the main thread does what comes last."""
 
     def __init__(self, max_hits: int, pause_s: float) -> None:
         """Set up with nothing parked.
@@ -120,33 +114,25 @@ class Breaker:
             self._parked[package_id] = Parked(time.time() + pause_s, pause_s, name)
             self._unshared.add(package_id)
 
-    def share(self, redis: Redis) -> None:
-        """Tell the other workers what was parked here, and learn from them. Redis: HSET per news, EXPIRE, HGETALL.
-
-        Raises:
-            redis errors: call it again.
-        """
+    def news(self) -> dict[bytes, Parked]:
+        """Return what was parked here and is not told yet: package id -> Parked."""
         with self._lock:
-            news = {package_id: self._parked[package_id] for package_id in self._unshared}
-        with redis.pipeline(transaction=False) as pipeline:
-            for package_id, parked in news.items():
-                pipeline.hset(keys.PARKED_SCRIPTS, package_id.hex(), parked.to_text())
-            if news:
-                pipeline.expire(keys.PARKED_SCRIPTS, int(FORGET_S))
-            pipeline.hgetall(keys.PARKED_SCRIPTS)
-            *_, found = pipeline.execute()
+            return {package_id: self._parked[package_id] for package_id in self._unshared}
+
+    def note_told(self, news: dict[bytes, Parked]) -> None:
+        """Note that the others know."""
         with self._lock:
             # One that was parked again meanwhile is news still.
-            told = {package_id for package_id, parked in news.items() if self._parked[package_id] is parked}
-            self._unshared -= told
-            self._learn(found)
+            self._unshared -= {package_id for package_id, parked in news.items() if self._parked[package_id] is parked}
 
-    def _learn(self, found: dict[bytes, bytes]) -> None:
-        for package_id, parked in parked_from_hash(found).items():
-            known = self._parked.get(package_id)
-            if known is None or known.until_unix_s < parked.until_unix_s:
-                self._parked[package_id] = parked
-        now_unix_s = time.time()
-        for package_id, parked in list(self._parked.items()):
-            if parked.until_unix_s + FORGET_S < now_unix_s and package_id not in self._unshared:
-                del self._parked[package_id]
+    def learn(self, found: dict[bytes, Parked]) -> None:
+        """Take over what others have parked for longer, and forget what is long over."""
+        with self._lock:
+            for package_id, parked in found.items():
+                known = self._parked.get(package_id)
+                if known is None or known.until_unix_s < parked.until_unix_s:
+                    self._parked[package_id] = parked
+            now_unix_s = time.time()
+            for package_id, parked in list(self._parked.items()):
+                if parked.until_unix_s + FORGET_S < now_unix_s and package_id not in self._unshared:
+                    del self._parked[package_id]

@@ -33,6 +33,7 @@ from workers.log_setup import set_up_logging
 from workers.operations.catalog import standard_catalog
 from workers.outbox import Outbox, OutboxDuties
 from workers.packages import PackageStore
+from workers.parked_share import ParkedShare
 from workers.recovery import Recovery
 from workers.rq_books import BEAT_EVERY_S
 from workers.rq_worker import ChunkWorker
@@ -108,6 +109,7 @@ class WorkerProcess:
             standard_catalog(settings),
             EngineHost(self._outbox.put, note.write, self._stop_stuck),
         )
+        self._parked_share = ParkedShare(self._redis, seal, self._engine.breaker)
         self._recovery = Recovery(self._redis, seal, settings.dispatch.queue)
         self._stats = StatsWriter(self._redis, name, settings.dispatch.queue, self._engine, self._in_flight)
         self._threads = [
@@ -183,7 +185,7 @@ class WorkerProcess:
             self._renew_lease()
             self._may_take = self._worker.beat()
             self._stats.write()
-            self._engine.breaker.share(self._redis)
+            self._parked_share.share()
         # The bound is invocations in flight, not chunks: parked calls do not keep the next chunk out.
         if not self._in_flight.wait_below(self._settings.engine.max_in_flight, BEAT_EVERY_S):
             return
@@ -227,7 +229,7 @@ class WorkerProcess:
             self._engine.abandon()
         else:
             # Its successor is to know what it did.
-            self._persist_in_redis(partial(self._engine.breaker.share, self._redis))
+            self._persist_in_redis(self._parked_share.share)
         self._outbox.stop()
         self._threads[1].join(timeout=self._settings.redis.socket_timeout_s)
         for chunk in list(self._chunks):

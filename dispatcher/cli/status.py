@@ -16,6 +16,7 @@ from dispatcher.cli.up_file import is_trusted, up_file_path
 from dispatcher.protocol.connection import connect_sync, describe, translated
 from dispatcher.protocol.errors import SettingsError, UnavailableError
 from dispatcher.protocol.redis_check import find_troubles
+from dispatcher.protocol.sealing import Seal
 from dispatcher.protocol.settings_source import load_settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from dispatcher.cli.global_options import GlobalOptions
     from dispatcher.cli.status_report import Status
-    from dispatcher.protocol.settings import RedisSettings
+    from dispatcher.protocol.settings import Settings
 
 #: Seconds between two looks of `--watch`.
 WATCH_EVERY_S: Final = 1.0
@@ -38,7 +39,9 @@ def command(options: GlobalOptions, *, is_json: bool, is_watched: bool) -> int:
 
     Without a configured Redis it shows the `lualoft up` of this user.
     """
-    redis_settings, origin = _redis_settings(options)
+    settings, origin = _settings(options)
+    redis_settings = settings.redis
+    seal = Seal.from_keys([settings.key.reveal()]) if settings.key else None
     address = describe(redis_settings.url)
     with connect_sync(redis_settings) as redis:
         # Once: the set-up of a server hardly changes under a watch. The one of `lualoft up` is to keep nothing.
@@ -47,7 +50,7 @@ def command(options: GlobalOptions, *, is_json: bool, is_watched: bool) -> int:
         def look() -> Status:
             try:
                 with redis_answers(redis_settings), translated(redis_settings):
-                    return read_status(redis, address, warnings)
+                    return read_status(redis, address, warnings, seal)
             except UnavailableError as exc:
                 raise UnavailableError(f"{exc}{origin}") from exc
 
@@ -58,11 +61,11 @@ def command(options: GlobalOptions, *, is_json: bool, is_watched: bool) -> int:
     return exit_codes.OK
 
 
-def _redis_settings(options: GlobalOptions) -> tuple[RedisSettings, str]:
-    """Return where to look, and what to add to an error about it."""
-    redis_settings = options.load().settings.redis
-    if redis_settings.url:
-        return redis_settings, ""
+def _settings(options: GlobalOptions) -> tuple[Settings, str]:
+    """Return the settings that say where to look, and what to add to an error about that."""
+    settings = options.load().settings
+    if settings.redis.url:
+        return settings, ""
     path = up_file_path(options.environ)
     if not is_trusted(path):
         raise SettingsError(
@@ -70,7 +73,7 @@ def _redis_settings(options: GlobalOptions) -> tuple[RedisSettings, str]:
             "no Redis is configured, and no `lualoft up` of this user runs",
             allowed="--redis-url, LUALOFT_REDIS_URL, or url under [redis] in the settings file",
         )
-    found = load_settings(toml_path=str(path), environ={}, flags={}).settings.redis
+    found = load_settings(toml_path=str(path), environ={}, flags={}).settings
     return found, f"; the `lualoft up` that wrote {path} seems to be gone"
 
 

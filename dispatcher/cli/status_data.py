@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.cli.status_report import ParkedScript, PoolStatus, QueueStatus, Status, WorkerStatus
 from dispatcher.protocol import keys
-from dispatcher.protocol.parked import parked_from_hash
+from dispatcher.protocol.parked import MAX_FIELDS, decode_parked
 from dispatcher.protocol.pool_note import MAX_READ, PoolNote, decode_pool_note
 from dispatcher.protocol.rejection import decode_rejection
 from dispatcher.protocol.settings import MAX_DURATION_S
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dispatcher.protocol.connection import SyncRedis
+    from dispatcher.protocol.sealing import Seal
 
 #: Rejected jobs that are shown of each queue.
 _SHOWN_REJECTIONS: Final = 10
@@ -33,11 +34,17 @@ _OUTCOME_PREFIX: Final = "outcome_"
 _MAX_NUMBER: Final = 2**53
 
 
-def read_status(redis: SyncRedis, address: str, warnings: Sequence[str] = ()) -> Status:
+def read_status(redis: SyncRedis, address: str, warnings: Sequence[str] = (), seal: Seal | None = None) -> Status:
     """Look once.
 
-    Redis: SMEMBERS twice, ZREVRANGE, three pipelines, HGETALL; not atomic, so a worker that signs off meanwhile is left
-    out.
+    Args:
+        redis: where.
+        address: of that, as it may be shown.
+        warnings: what else there is to tell of it.
+        seal: checks what workers have written with a proof; None: there is no key here.
+
+    Redis: SMEMBERS twice, ZREVRANGE, three pipelines, HLEN, HGETALL; not atomic, so a worker that signs off meanwhile
+    is left out.
 
     Raises:
         redis errors.
@@ -47,7 +54,7 @@ def read_status(redis: SyncRedis, address: str, warnings: Sequence[str] = ()) ->
     workers = _read_workers(redis, worker_names)
     # A queue exists for RQ from its first chunk on, for us from its first worker on.
     queues = _read_queues(redis, sorted(queue_names | {worker.queue for worker in workers}))
-    return Status(address, queues, workers, _read_pools(redis), _read_parked(redis), list(warnings))
+    return Status(address, queues, workers, _read_pools(redis), _read_parked(redis, seal), list(warnings))
 
 
 def _names(members: Any, prefix: str) -> set[str]:  # noqa: ANN401 - redis-py's answer
@@ -101,11 +108,15 @@ def _pool(note: PoolNote) -> PoolStatus:
     )
 
 
-def _read_parked(redis: SyncRedis) -> list[ParkedScript]:
+def _read_parked(redis: SyncRedis, seal: Seal | None) -> list[ParkedScript]:
+    # Whoever can write to Redis may have filled it; workers delete it then.
+    if redis.hlen(keys.PARKED_SCRIPTS) > MAX_FIELDS:
+        return []
+    found: Any = redis.hgetall(keys.PARKED_SCRIPTS)
     now_unix_s = time.time()
-    found = parked_from_hash(redis.hgetall(keys.PARKED_SCRIPTS)).values()  # type: ignore[arg-type]  # not an awaitable
-    left = ((parked.name, round(parked.until_unix_s - now_unix_s, 1)) for parked in found)
-    return [ParkedScript(name, left_s) for name, left_s in sorted(left) if left_s > 0]
+    parked = decode_parked(found, seal).values()
+    left = ((one.name, round(one.until_unix_s - now_unix_s, 1)) for one in parked)
+    return [ParkedScript(name, left_s, seal is not None) for name, left_s in sorted(left) if left_s > 0]
 
 
 def _texts(answer: Mapping[bytes, bytes]) -> dict[str, str]:

@@ -73,6 +73,8 @@ class ParkedScript:
     name: str
     #: Seconds until it is let in again.
     left_s: float
+    #: Was it checked that somebody with the key wrote so? Without a key here it may be anybody's.
+    is_checked: bool
 
 
 @dataclass(frozen=True)

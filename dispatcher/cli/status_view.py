@@ -18,7 +18,7 @@ from dispatcher.cli.terminal import safe_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dispatcher.cli.status_report import PoolStatus, Status
+    from dispatcher.cli.status_report import ParkedScript, PoolStatus, Status
 
 _MIB: Final = 1024 * 1024
 
@@ -48,10 +48,7 @@ def live_view(look: Callable[[], Status], every_s: float) -> None:
 def render(status: Status, *, is_styled: bool) -> Group:
     """Return what is drawn."""
     style = box.SIMPLE_HEAD if is_styled else None
-    parked = [
-        _text(f"script {one.name} keeps hitting its limits: parked for another {one.left_s:g} s", "yellow")
-        for one in status.parked_scripts
-    ]
+    parked = [_text(_parked_line(one), "yellow") for one in status.parked_scripts]
     pools = [_text(_pool_line(pool), "yellow") for pool in status.pools if _is_noteworthy(pool)]
     warnings = [_text(f"warning: {warning}", "yellow") for warning in status.warnings]
     tables = (_queues(status, style), _workers(status, style))
@@ -110,6 +107,11 @@ def _workers(status: Status, style: box.Box | None) -> Table:
             f"{worker.failed_chunks:,}",
         )
     return table
+
+
+def _parked_line(parked: ParkedScript) -> str:
+    line = f"script {parked.name} keeps hitting its limits: parked for another {parked.left_s:g} s"
+    return line if parked.is_checked else f"{line} (not checked: there is no key here)"
 
 
 def _is_noteworthy(pool: PoolStatus) -> bool:

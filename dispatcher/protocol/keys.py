@@ -20,7 +20,7 @@ WORKER_NAME_PREFIX: Final = "lualoft-"
 #: What stands in a lease while its worker has it (workers/lease.lua).
 LEASE_HELD: Final = b"held"
 
-#: Hash of the scripts that are parked because they keep hitting their limits: package id -> until when (JSON).
+#: Hash of the scripts that are parked because they keep hitting their limits: package id -> until when.
 PARKED_SCRIPTS: Final = f"{PREFIX}parked"
 
 #: Sorted set of the names of pools, by when they last told how they are, in seconds since the epoch.
@@ -95,6 +95,11 @@ def flight_context(flight_key: str) -> bytes:
 def script_context(package_id_hex: str) -> bytes:
     """Context of a script package: opens only under the id that it was stored with."""
     return script_package(package_id_hex).encode()
+
+
+def parked_context(package_id_hex: str, text: bytes) -> bytes:
+    """Context of the proof that a script is parked: it holds for this script and what the text says of it."""
+    return f"{PARKED_SCRIPTS}:{package_id_hex}:".encode() + text
 
 
 def rq_queue(queue: str) -> str:

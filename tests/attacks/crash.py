@@ -1,7 +1,9 @@
 """Attempts to end workers, or to keep them from working, for good."""
 
+import time
+
 from dispatcher.protocol import keys
-from tests.attacks.field import QUEUE
+from tests.attacks.field import CHECK, QUEUE
 from tests.waiting import wait_until
 
 
@@ -54,7 +56,7 @@ def spoil_worker_keys(field):
 
 
 def spoil_own_books(field):
-    spoil(field, keys.rejected_list("default"), keys.rejected_count("default"))
+    spoil(field, keys.rejected_list("default"), keys.rejected_count("default"), keys.PARKED_SCRIPTS, keys.POOLS)
     field.put_job("evil-6", data=b"x" * 100)
 
 
@@ -65,6 +67,19 @@ def spoil(field, *names):
         if field.redis.type(name) == b"string" and name == keys.rejected_count("default"):
             field.redis.delete(name)
             field.redis.rpush(name, "x")
+
+
+def park_script(field):
+    field.redis.delete(keys.PARKED_SCRIPTS)
+    package_id, later_s = CHECK.packed[0].hex(), time.time() + 60
+    entry = f'[{later_s}, 60.0, "check"]'
+    for value in (entry, f"{'00' * 49} {entry}", f" {entry}", "\xff"):
+        field.redis.hset(keys.PARKED_SCRIPTS, package_id, value)
+        # By then each worker has read it.
+        seen = field.redis.hget(keys.rq_worker(field.worker), "last_heartbeat")
+        wait_until(lambda seen=seen: seen != field.redis.hget(keys.rq_worker(field.worker), "last_heartbeat"))
+        assert [0] == field.check(password="wrong").values
+    field.redis.delete(keys.PARKED_SCRIPTS)
 
 
 def delete_everything(field):

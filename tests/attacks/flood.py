@@ -30,3 +30,11 @@ def refuse_to_strangers(field):
     wait_until(lambda: not field.redis.exists(QUEUE), limit_s=30)
     assert all(field.redis.ttl(key) > 0 for key in field.redis.keys(keys.reply_stream("a" * 18 + "*")))
     field.redis.delete(*field.redis.keys(keys.reply_stream("a" * 18 + "*")))
+
+
+def fill_parked_scripts(field):
+    for start in range(0, 200_000, 10_000):
+        entries = {f"{number:064x}": b'00 [9e9, 60.0, "x"]' for number in range(start, start + 10_000)}
+        field.redis.hset(keys.PARKED_SCRIPTS, mapping=entries)
+    assert [0] == field.check(password="wrong", deadline_s=2).values
+    wait_until(lambda: not field.redis.exists(keys.PARKED_SCRIPTS))

@@ -24,7 +24,7 @@ from dispatcher.protocol.handoff import HandoffError, read_settings
 from dispatcher.protocol.invocation import SCHEMA_VERSION, Invocation, ScriptPackage
 from dispatcher.protocol.key_text import decode_keys
 from dispatcher.protocol.outcome import LogLine, Outcome, OutcomeKind
-from dispatcher.protocol.parked import Parked, parked_from_hash
+from dispatcher.protocol.parked import Parked, decode_parked, encode_parked
 from dispatcher.protocol.pool_note import PoolNote, decode_pool_note, encode_pool_note
 from dispatcher.protocol.redis_address import parse_redis_url
 from dispatcher.protocol.redis_reply import Parser, without_arguments
@@ -142,7 +142,7 @@ def _status(data):
 
 def _parked(data):
     field, _, value = data.partition(b"\n")
-    return parked_from_hash({field: value, b"ab12": data})
+    return decode_parked({field: value, b"ab12": data}, _SEAL), decode_parked({field: value, b"ab12": data}, None)
 
 
 def _settings_pipe(data):
@@ -253,7 +253,7 @@ DECODERS = [
     Decoder("JSON value", _json_value, [encode_json({"a": [1, None, 1.5, {"base64": "/w=="}]})], (JsonError,)),
     Decoder("batch lines", _batch_lines, [b'{"args": ["x"], "id": 5}\n\n{"args": []}\r\n'], (InputError,)),
     Decoder("batch CSV", _batch_csv, [b'id,a,b\n1,"x ""y""",\n2,\xc3\xa4,"z\nz"\n'], (InputError,)),
-    Decoder("parked scripts", _parked, [b"ab12\n" + Parked(2e9, 5.0, "auth").to_text().encode()]),
+    Decoder("parked scripts", _parked, [b"ab12\n" + encode_parked(b"\xab\x12", Parked(2e9, 5.0, "auth"), _SEAL)]),
     Decoder("arguments", lambda data: codec.encode_arguments([data, {data: data}]), [b"x"], (ArgumentError,)),
     Decoder("running note", _running_note, [call_note("lualoft:reply:abc", 7), script_note(b"p" * 32)]),
     Decoder("error of Redis", _redis_error, [b"ERR unknown command 'X', with args beginning with: 'a' 'b' "]),

@@ -50,6 +50,7 @@ ATTACKS = [
     crash.spoil_queue_keys,
     crash.spoil_worker_keys,
     crash.spoil_own_books,
+    crash.park_script,
     crash.delete_everything,
     crash.put_huge_chunk,
     crash.put_deep_chunk,
@@ -57,6 +58,7 @@ ATTACKS = [
     flood.flood_with_jobs,
     flood.flood_with_replies,
     flood.refuse_to_strangers,
+    flood.fill_parked_scripts,
 ]
 
 

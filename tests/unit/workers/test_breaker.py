@@ -1,10 +1,7 @@
-import time
-
 import pytest
 
 from dispatcher.protocol.invocation import SCHEMA_VERSION, ScriptPackage
 from dispatcher.protocol.outcome import OutcomeKind
-from dispatcher.protocol.parked import MAX_PAUSE_S, Parked, parked_from_hash
 from workers.breaker import Breaker
 
 PACKAGE = ScriptPackage(SCHEMA_VERSION, "auth.lua", "file", b"", "2.4", "5.4", {}, 0)
@@ -91,27 +88,17 @@ def test_no_limit_parks_nothing():
     assert 0 == breaker.left_s(SCRIPT)
 
 
-def test_what_is_read_is_what_was_written():
-    parked = Parked(time.time() + 5, 5.0, "auth.lua")
-    assert {SCRIPT: parked} == parked_from_hash({SCRIPT.hex().encode(): parked.to_text().encode()})
+def test_news_is_news_until_it_was_told(breaker):
+    end(breaker, OutcomeKind.CPU_LIMIT, MAX_HITS)
+    news = breaker.news()
+    assert [SCRIPT] == list(news)
+    breaker.note_told(news)
+    assert {} == breaker.news()
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        pytest.param(b"zz", b'[1,2,"x"]', id="no package id"),
-        pytest.param(b"00", b"", id="empty"),
-        pytest.param(b"00", b"[1,2]", id="too short"),
-        pytest.param(b"00", b'{"until": 1}', id="an object"),
-        pytest.param(b"\xff", b'[1,2,"x"]', id="not UTF-8"),
-        pytest.param(b"00", b'[1,2,"\xff"]', id="a name that is not UTF-8"),
-    ],
-)
-def test_what_others_wrote_is_left_out(field, value):
-    assert {} == parked_from_hash({field: value})
-
-
-def test_nobody_can_park_a_script_for_long_by_writing_to_redis():
-    (parked,) = parked_from_hash({b"00": b'[1e300,1e300,"x"]'}).values()
-    assert parked.until_unix_s <= time.time() + MAX_PAUSE_S
-    assert MAX_PAUSE_S == parked.pause_s
+def test_what_was_parked_again_meanwhile_is_news_still(breaker):
+    end(breaker, OutcomeKind.CPU_LIMIT, MAX_HITS)
+    news = breaker.news()
+    end(breaker, OutcomeKind.CPU_LIMIT, MAX_HITS)
+    breaker.note_told(news)
+    assert [4.0] == [parked.pause_s for parked in breaker.news().values()]
