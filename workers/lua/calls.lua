@@ -10,7 +10,7 @@ local traceback, pcall = raw.traceback, raw.pcall
 local error, rawequal, rawget, select, setmetatable, type, collectgarbage, tostring =
    error, rawequal, rawget, select, setmetatable, type, collectgarbage, tostring
 local format = string.format
-local running, was_preempted = host.native.running, host.native.was_preempted
+local running, ended, was_preempted = host.native.running, host.native.ended, host.native.was_preempted
 local globals = _G
 local is_restricted = host.native.profile == "restricted"
 local DONE, FAILED, NO_FUNCTION, PARKED = host.DONE, host.FAILED, host.NO_FUNCTION, host.PARKED
@@ -29,8 +29,10 @@ local pending = {}
 host.pending = pending
 
 -- Coroutines of the script's that are inside one another now (coroutines.lua), and the coroutine of the call that runs,
--- by which objects know whose they are.
-local nesting = { depth = 0, call = false }
+-- by which objects know whose they are. `entered` is the one that ran last: the watch may write to it until its step
+-- has left Lua, so it must not be collected before, though its call may have ended. (A field, as Lua's collector marks
+-- what is put into an upvalue at once, with all that the call holds.)
+local nesting = { depth = 0, call = false, entered = false }
 host.nesting = nesting
 
 -- Call -> what is to be done at its end, in pairs of a function and its argument.
@@ -40,11 +42,13 @@ local endings = setmetatable({}, { __mode = "k" })
 function host.at_call_end(fn, argument)
    local list = endings[nesting.call]
    if not list then
-      list = {}
+      list = { count = 0 }
       endings[nesting.call] = list
    end
-   list[#list + 1] = fn
-   list[#list + 1] = argument
+   -- Counted last: where memory ends in between, there is no half of a pair.
+   local count = list.count
+   list[count + 1], list[count + 2] = fn, argument
+   list.count = count + 2
 end
 
 local function end_call(co)
@@ -53,16 +57,9 @@ local function end_call(co)
    local list = endings[co]
    if list then
       endings[co] = nil
-      for place = 1, #list, 2 do
+      for place = 1, list.count, 2 do
          list[place](list[place + 1])
       end
-   end
-end
-
--- For memory_cap.lua and finalisers.lua: a step broke off in our own code, so the call never came to its end here.
-function host.end_running_call()
-   if nesting.call then
-      end_call(nesting.call)
    end
 end
 
@@ -72,6 +69,14 @@ end
 -- The operation of a call that was interrupted: the engine resumes it, without any results, when its turn comes.
 local SLICE = "slice"
 host.SLICE = SLICE
+
+-- Lets the coroutine that ran last be collected: what a failed call has on its stack goes with it.
+local function let_go()
+   if ended then
+      ended()
+   end
+   nesting.entered = false
+end
 
 -- Interrupted call -> the passthrough event that it had begun.
 local held_passthrough = setmetatable({}, { __mode = "k" })
@@ -83,7 +88,7 @@ end or tostring
 host.address_of = address_of
 
 local function enter(co)
-   nesting.depth, nesting.call = 0, co
+   nesting.depth, nesting.call, nesting.entered = 0, co, co
    if running then
       running(address_of(co))
       local record = held_passthrough[co]
@@ -168,13 +173,30 @@ end
 -- Steps
 
 local function failed(co, object)
-   local text = error_text(co, object)
+   -- Where memory has ended there may be none for a traceback.
+   local ok, text = pcall(error_text, co, object)
+   if not ok then
+      text = c_text(object)
+   end
    close_early(co)
    if pending.record then
       host.abort_passthrough()
    end
    end_call(co)
+   let_go()
    return FAILED, text
+end
+
+-- For finalisers.lua and memory_cap.lua: a step broke off in our own code, so the call never came to its end here.
+function host.end_running_call()
+   local co = nesting.call
+   if pending.record then
+      host.abort_passthrough()
+   end
+   if co then
+      end_call(co)
+   end
+   let_go()
 end
 
 local function step(co, ok, mark, ...)
@@ -232,6 +254,7 @@ end
 
 -- Ends a parked call whose results nobody waits for any more.
 function host.cancel(co)
+   nesting.depth, nesting.call = 0, co
    if status(co) == "suspended" then
       close_early(co)
       -- One that was begun while closing is not to be taken for another call's.
@@ -240,6 +263,8 @@ function host.cancel(co)
       end
    end
    end_call(co)
+   -- The watch knows of none now.
+   nesting.entered = false
 end
 
 function host.has_function(name)

@@ -80,14 +80,26 @@ end
 -- Makes the script's coroutines where time slices exist: what is made inside an armed coroutine is armed too.
 local make = create_raw
 if arm then
-   local maker = create_raw(function(fn)
-      while true do
-         fn = yield_raw(create_raw(fn))
-      end
-   end)
-   arm(host.address_of(maker))
+   local maker
+
+   local function new_maker()
+      local new = create_raw(function(fn)
+         while true do
+            fn = yield_raw(create_raw(fn))
+         end
+      end)
+      arm(host.address_of(new))
+      return new
+   end
+
    function make(fn)
-      local _, co = resume_raw(maker, fn)
+      maker = maker or new_maker()
+      local ok, co = resume_raw(maker, fn)
+      if not ok then
+         -- There was no memory, and it is dead.
+         maker = nil
+         error(co, 0)
+      end
       return co
    end
 end

@@ -9,7 +9,7 @@ local host = ...
 local library, io, globals = rawget(_G, "debug"), rawget(_G, "io"), _G
 local collectgarbage, error, match, next, pcall, rawget, rawset, sort, tonumber, type =
    collectgarbage, error, string.match, next, host.raw.pcall, rawget, rawset, table.sort, tonumber, type
-local FAILED, getmetatable = host.FAILED, host.raw.getmetatable
+local FAILED, getmetatable, nesting = host.FAILED, host.raw.getmetatable, host.nesting
 
 -- Lua's own finaliser of files, which waits for what io.popen has started; a script can put another one there.
 local file_metatable = getmetatable(io.stdout)
@@ -54,16 +54,35 @@ end
 
 host.wrap_natives(without_collector)
 
-local function stopped(ok, kind, ...)
+local function stop()
    is_inside = false
    if has_finalisers() then
       collectgarbage("stop")
    end
+end
+
+local function stopped(ok, kind, ...)
+   stop()
    if ok then
+      -- Between steps none is running: one that breaks off before its call begins must not end another.
+      nesting.call = false
       return kind, ...
    end
    host.end_running_call()
    return FAILED, type(kind) == "string" and kind or "error in a finaliser"
+end
+
+-- For runtime.py: a step ended where nothing of ours caught it, because memory ended there.
+function host.break_off()
+   stop()
+   host.end_running_call()
+end
+
+-- For memory_cap.lua, at the end of a step that failed. Finalisers of the script may run.
+function host.collect()
+   pcall(collectgarbage)
+   -- Lua 5.1 goes on by itself after it.
+   stop()
 end
 
 local function guarded(step)

@@ -7,7 +7,7 @@
 local host = ...
 local native = host.native
 local set_cap, lift_cap = native.set_cap, native.lift_cap
-local FAILED, collectgarbage, find, pcall, type = host.FAILED, collectgarbage, string.find, host.raw.pcall, type
+local FAILED, find, pcall, type = host.FAILED, string.find, host.raw.pcall, type
 local NO_MEMORY = "not enough memory"
 local is_inside = false
 
@@ -27,17 +27,29 @@ end
 
 host.wrap_natives(uncapped)
 
--- Lua 5.1 and LuaJIT do not collect before they give up: what the failed call left would fail the next one too.
+local function enter()
+   is_inside = true
+   set_cap()
+end
+
+local function exit()
+   is_inside = false
+   lift_cap()
+end
+
+-- Lua 5.1 and LuaJIT do not collect before they give up: what the failed call left would fail the next one too. The
+-- cap holds for finalisers of the script that run then.
 local function after_failure(kind, text, ...)
    if kind == FAILED and type(text) == "string" and find(text, NO_MEMORY, 1, true) then
-      collectgarbage()
+      enter()
+      host.collect()
+      exit()
    end
    return kind, text, ...
 end
 
 local function leave(ok, kind, ...)
-   is_inside = false
-   lift_cap()
+   exit()
    if ok then
       return after_failure(kind, ...)
    end
@@ -47,18 +59,20 @@ end
 
 local function capped(step)
    return function(...)
-      is_inside = true
-      set_cap()
+      enter()
       return leave(pcall(step, ...))
    end
 end
 
 -- Returns nil, or why the script did not compile.
 local function capped_compile(compile)
+   local function under_cap(...)
+      enter()
+      return compile(...)
+   end
    return function(...)
-      set_cap()
-      local ok, message = pcall(compile, ...)
-      lift_cap()
+      local ok, message = pcall(under_cap, ...)
+      exit()
       if ok then
          return message
       end
@@ -66,7 +80,15 @@ local function capped_compile(compile)
    end
 end
 
+local function lifted_first(break_off)
+   return function()
+      exit()
+      break_off()
+   end
+end
+
 host.at_end(function()
    host.compile = capped_compile(host.compile)
+   host.break_off = lifted_first(host.break_off)
    host.wrap_steps(capped)
 end)

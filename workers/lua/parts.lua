@@ -6,7 +6,7 @@
 
 local host = ...
 local native, load_raw, setfenv_raw = host.native, host.raw.load, rawget(_G, "setfenv")
-local loadstring_raw, next = host.raw.loadstring, next
+local loadstring_raw, error, next = host.raw.loadstring, error, next
 
 -- Functions that files of parts take into locals; a file that needs another one adds it here.
 local environment = {
@@ -39,10 +39,16 @@ local environment = {
 environment._G = environment
 
 local function compile(code)
-   if not native.is_lua51 then
-      return load_raw(code, "=?", "b", environment)
+   local chunk, message
+   if native.is_lua51 then
+      chunk, message = loadstring_raw(code)
+   else
+      chunk, message = load_raw(code, "=?", "b", environment)
    end
-   return setfenv_raw(loadstring_raw(code), environment)
+   if not chunk then
+      error(message, 0)
+   end
+   return setfenv_raw and setfenv_raw(chunk, environment) or chunk
 end
 
 -- What the files of parts make for the script, by name.

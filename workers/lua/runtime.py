@@ -171,6 +171,7 @@ class LuaState:
         self._start_with_objects = host[b"start_with_objects"]
         self._resume = host[b"resume"]
         self._cancel = host[b"cancel"]
+        self._break_off = host[b"break_off"]
         self._close = host[b"close"]
         self._compile = host[b"compile"]
         self._start_main = host[b"start_main"]
@@ -308,6 +309,7 @@ class LuaState:
         except (self._module.LuaError, OverflowError) as exc:
             if self._max_memory_bytes:
                 self.set_memory_cap(0)
+            self._break_off()
             step = (StepKind.FAILED, str(exc).encode())
         self._time_slice.leave()
         return step

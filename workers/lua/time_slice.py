@@ -78,8 +78,7 @@ class TimeSlice:
         """Note that Lua has returned. After `abandon` the thread ends here: what it would do next is done by others."""
         with self._lock:
             self.is_inside = False
-            self._running = None
-            self._is_over = False
+            self._forget()
             if not self._is_abandoned:
                 return
         _never_return()
@@ -109,7 +108,10 @@ class TimeSlice:
             return True
 
     def natives(self, module: object, version: str) -> dict[str, Callable[..., object]]:
-        """Return what the Lua side tells and asks: `running(address)`, `was_preempted()`, `arm(address)`.
+        """Return what the Lua side tells and asks: `running(address)`, `ended()`, `was_preempted()`, `arm(address)`.
+
+        A coroutine that `running` names must stay until `ended` has returned or the step has left Lua: until then it
+        is written to.
 
         Args:
             module: lupa's of that version.
@@ -125,7 +127,7 @@ class TimeSlice:
         def arm(address: bytes) -> None:
             library.arm(int(address.rpartition(b"0x")[2], 16))
 
-        return {"running": running, "was_preempted": self._was_preempted, "arm": arm}
+        return {"running": running, "ended": self._ended, "was_preempted": self._was_preempted, "arm": arm}
 
     # For the hook, on the engine's thread inside Lua.
 
@@ -137,6 +139,18 @@ class TimeSlice:
     def note_yield(self) -> None:
         """Note that the hook makes the running coroutine yield."""
         self._has_yielded = True
+
+    def _ended(self) -> None:
+        with self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Let go of the coroutine, which is still there; the caller holds the lock."""
+        if self._running and self._is_over:
+            library, _ = self._running
+            library.take_back()
+            self._is_over = self._has_yielded = False
+        self._running = None
 
     def _was_preempted(self) -> bool:
         has_yielded, self._has_yielded = self._has_yielded, False
@@ -163,24 +177,25 @@ class _Library:
         self._interrupted = state
         self._lua.lua_sethook(state, self._pointer, _MASK_COUNT, 1)
 
+    def take_back(self) -> None:
+        """Take the hook out of the interrupted coroutine, if it has not been called there yet."""
+        if self._interrupted:
+            self._restore(self._interrupted)
+
     def arm(self, state: int) -> None:
         """Have the hook called now and then, in this coroutine and in all that are made in it."""
         self._lua.lua_sethook(state, self._pointer, _MASK_COUNT, ARMED_EVERY)
 
     def _hooked(self, state: int, debug: int) -> None:
-        is_interrupted = state == self._interrupted
         if not self._slice.is_over:
-            if is_interrupted:
-                self._restore(state)
-            else:
-                # Asked for in a step that ended first, and another was interrupted since: at leisure from here on.
-                self.arm(state)
+            # Asked for in a step that ended first: at leisure from here on.
+            self.arm(state)
         elif not self._lua.lua_isyieldable(state):
             self._lua.lua_sethook(state, self._pointer, _MASK_COUNT, RETRY_EVERY)
         elif self._is_in_our_code(state, debug):
             self._lua.lua_sethook(state, self._pointer, _MASK_COUNT, RETRY_IN_OURS_EVERY)
         else:
-            if is_interrupted:
+            if state == self._interrupted:
                 self._restore(state)
             else:
                 self.arm(state)
