@@ -10,7 +10,14 @@ from dispatcher.local_pool import LocalPool
 from dispatcher.protocol.outcome import OutcomeKind
 from dispatcher.protocol.sealing import generate_key
 from dispatcher.protocol.secret import Secret
-from dispatcher.protocol.settings import LuaSettings, PoolSettings, RedisSettings, ScriptSettings, Settings
+from dispatcher.protocol.settings import (
+    EngineSettings,
+    LuaSettings,
+    PoolSettings,
+    RedisSettings,
+    ScriptSettings,
+    Settings,
+)
 from tests.debian import require_file
 
 SOURCE = b"""
@@ -56,3 +63,30 @@ def test_script_is_told_what_to_set_when_they_are_off(settings):
         outcome = dispatcher.call(Script.from_stream("c", SOURCE), "f", "x")
         assert OutcomeKind.LOAD_ERROR is outcome.kind
         assert "set c_modules = true in the [lua] section (apt-get install lua-lpeg)" in outcome.error
+
+
+#: Functions of C that do not come back for longer than anybody waits.
+ENDLESS = {
+    "a query": b"""
+        local connection = require("luasql.sqlite3").sqlite3():connect(":memory:")
+        connection:execute("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n")
+    """,
+    "a grammar": b"""
+        local lpeg = require("lpeg")
+        local S, a, b, c = lpeg.V("S"), lpeg.P("a"), lpeg.P("b"), lpeg.P("c")
+        lpeg.P({ "S", S = a * S * b + a * S * c + a }):match(("a"):rep(60))
+    """,
+}
+
+
+@pytest.mark.parametrize("body", ENDLESS.values(), ids=ENDLESS.keys())
+def test_function_of_c_that_does_not_come_back_costs_its_worker_and_nobody_else(settings, body):
+    require_file("/usr/lib/*/lua/5.4/luasql/sqlite3.so", package="lua-sql-sqlite3")
+    bystander = Script.from_stream("bystander", b"function ping() return 'pong' end")
+    endless = Script.from_stream("endless", b"function f() " + body + b" end")
+    brief = replace(settings, engine=EngineSettings(max_cpu_s=0.2))
+    with LocalPool(brief), Dispatcher(brief) as dispatcher:
+        stuck = dispatcher.submit(endless, "f", [], deadline_s=20)
+        others = [dispatcher.submit(bystander, "ping", [], deadline_s=30, idempotent=True) for _ in range(50)]
+        assert OutcomeKind.CPU_LIMIT is stuck.result(timeout=30).kind
+        assert [[b"pong"]] * 50 == [other.result(timeout=40).values for other in others]
