@@ -85,7 +85,8 @@ class Breaker:
             package: the same.
             share: of its processor time.
         """
-        if share >= SMALLEST_SHARE:
+        # Many may have one deadline: those that were inside when the script was parked do not make the pause longer.
+        if share >= SMALLEST_SHARE and not self.left_s(package_id):
             self._hit(package_id, package, min(1.0, share / WHOLE_SHARE))
 
     def _hit(self, package_id: bytes, package: ScriptPackage, weight: float) -> None:

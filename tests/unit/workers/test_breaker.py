@@ -60,6 +60,12 @@ def test_calls_that_computed_at_their_deadline_are_hits_by_what_they_used(breake
     assert is_parked == (breaker.left_s(SCRIPT) > 0)
 
 
+def test_calls_of_one_deadline_park_once(breaker):
+    for _ in range(10 * MAX_HITS):
+        breaker.note_overdue(SCRIPT, PACKAGE, 1.0)
+    assert 0 < breaker.left_s(SCRIPT) <= 2
+
+
 def test_calls_that_computed_at_their_deadline_among_more_good_ones_park_nothing(breaker):
     breaker.note_overdue(SCRIPT, PACKAGE, 1.0)
     end(breaker, OutcomeKind.OK, 20)
