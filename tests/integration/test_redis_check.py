@@ -74,10 +74,11 @@ def test_roles_are_told_nothing_of_a_redis_that_keeps_calls(redis, roles, role, 
     assert [] == find_troubles(roles[role])
 
 
-def test_redis_that_does_not_permit_the_look_could_not_be_checked(redis, caplog):
-    redis.execute_command("ACL", "SETUSER", "default", "-info")
-    with caplog.at_level("DEBUG", "lualoft.redis"):
-        (trouble,) = find_troubles(redis)
+def test_redis_that_does_not_permit_the_look_could_not_be_checked(redis, tmp_path, caplog):
+    redis.execute_command("ACL", "SETUSER", "curious", "on", "nopass", "+@all", "-info")
+    address = RedisSettings(url=Secret(f"unix://{tmp_path}/redis.sock?username=curious&password=x"))
+    with caplog.at_level("DEBUG", "lualoft.redis"), connect_sync(address) as curious:
+        (trouble,) = find_troubles(curious)
     assert "could not be checked: it does not permit INFO" in trouble
     assert "INFO ends with NoPermissionError" in caplog.text
 
