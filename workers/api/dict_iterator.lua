@@ -13,6 +13,8 @@ local nesting, at_call_end = host.nesting, host.at_call_end
 
 local methods, new, secret_of = host.object_kind("struct lua_dict_iter")
 
+local NO_ROWS = {}
+
 -- Gives back what an iterator holds outside Lua; a second time does nothing.
 local function release(iterator)
    if iterator.id ~= 0 then
@@ -22,10 +24,10 @@ local function release(iterator)
    iterator.is_ended = true
 end
 
--- The call has ended: nobody may use it any more, and it must not keep what the call held.
+-- The call has ended: nobody may use it any more, and it must not keep what the call held. There may be no memory.
 local function leave(iterator)
+   iterator.call, iterator.rows = nil, NO_ROWS
    release(iterator)
-   iterator.call, iterator.rows = nil, {}
 end
 
 function methods.__gc(self)
@@ -37,7 +39,7 @@ local function take_page(iterator, id, problem, rows)
    iterator.id = id or 0
    iterator.is_ended = iterator.id == 0
    iterator.problem = problem
-   iterator.rows, iterator.place = rows or {}, 1
+   iterator.rows, iterator.place = rows or NO_ROWS, 1
 end
 
 local function next_page(iterator)
@@ -110,8 +112,10 @@ function host.dict_methods.iterate(...)
       username = username,
       call = nesting.call,
       id = 0,
-      rows = {},
+      rows = NO_ROWS,
       place = 1,
+      is_ended = false,
+      problem = false,
    }
    at_call_end(leave, iterator)
    if native.is_lua51 then

@@ -38,9 +38,10 @@ end
 local function add(txn, kind, key, value)
    check_open(txn)
    host.check_dict_key(key, txn.username)
-   local changes = txn.changes
-   local length = #changes
-   changes[length + 1], changes[length + 2], changes[length + 3] = kind, key, value
+   local changes, count = txn.changes, txn.change_count
+   changes[count + 1], changes[count + 2], changes[count + 3] = kind, key, value
+   -- Last: where memory ends in between, there is no part of a change.
+   txn.change_count = count + 3
 end
 
 -- set(key, value)
@@ -90,7 +91,7 @@ function methods.set_timestamp(...)
       error("dict transaction timestamp must be above 0", 0)
    elseif txn.has_timestamp then
       error("dict transaction already has a timestamp", 0)
-   elseif #txn.changes > 0 then
+   elseif txn.change_count > 0 then
       error("dict transaction timestamp must be set before any changes", 0)
    end
    txn.has_timestamp = true
@@ -100,6 +101,15 @@ end
 function methods.set_non_atomic(...)
    expect_exactly(1, ...)
    check_open(secret_of((...)))
+end
+
+-- Drops what there is of a change for which there was no memory.
+local function drop_rest(changes, count)
+   for place = count + 1, count + 3 do
+      if changes[place] then
+         changes[place] = nil
+      end
+   end
 end
 
 local function committed(is_done, problem)
@@ -116,7 +126,8 @@ function methods.commit(...)
    txn.state = COMMITTED
    local changes = txn.changes
    txn.changes = nil
-   if #changes > 0 then
+   if txn.change_count > 0 then
+      drop_rest(changes, txn.change_count)
       committed(await("dict_commit", txn.name, txn.username, txn.expire_s, changes))
    end
 end
@@ -143,6 +154,7 @@ function host.dict_methods.transaction_begin(...)
       call = nesting.call,
       state = OPEN,
       changes = {},
+      change_count = 0,
    }
    at_call_end(leave, txn)
    return (new(txn))

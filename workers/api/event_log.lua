@@ -65,7 +65,8 @@ local function add_fields(event, parts, is_seen)
    local keys, kinds, values = event.keys, event.kinds, event.values
    for index = 1, #keys do
       local key = keys[index]
-      if not is_seen[key] then
+      -- A key without a value is one for which there was no memory.
+      if not is_seen[key] and values and values[key] then
          is_seen[key] = true
          parts[count + 1], parts[count + 2] = key, kinds[key] .. values[key]
          count = count + 2

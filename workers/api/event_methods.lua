@@ -16,16 +16,21 @@ local function integer_text(value)
    return format("%d", value)
 end
 
+-- Step by step, each harmless without the next: memory may end at any of them, and an event may outlive its call.
 local function set_field(record, key, kind, value)
-   local values = record.values
-   if not values then
-      values = {}
-      record.keys, record.kinds, record.values = {}, {}, values
+   if not record.values then
+      record.keys = {}
+      record.kinds = {}
+      record.values = {}
    end
+   local keys, values = record.keys, record.values
    if values[key] == nil then
-      record.keys[#record.keys + 1] = key
+      keys[#keys + 1] = key
+      record.kinds[key] = kind
+      values[key] = value
+   else
+      record.kinds[key], values[key] = kind, value
    end
-   record.kinds[key], values[key] = kind, value
 end
 
 local function increased(record, key, difference)

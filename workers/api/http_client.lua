@@ -115,12 +115,14 @@ function host.made.http_client(...)
       collectgarbage()
       native.http_collected()
    end
-   local id, is_debug = native.http_open(concat(packed))
-   if not id then
+   local client, is_debug = { id = false, event = false }
+   local handle = host.new_closing_handle(native.http_close, client)
+   client.id, is_debug = native.http_open(concat(packed))
+   if not client.id then
       error(is_debug, 0)
    end
-   local client = { id = id, event = host.new_client_event(parent_record, id, is_debug) }
-   return new_client(client, host.new_closing_handle(native.http_close, id))
+   client.event = host.new_client_event(parent_record, client.id, is_debug)
+   return new_client(client, handle)
 end
 
 ------------------------------------------------------------------------------------------------------------

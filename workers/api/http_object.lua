@@ -37,10 +37,13 @@ function host.http_kind(name, methods)
    return new, record_at
 end
 
--- A handle whose end calls `close(id)`, which must not raise; the state may be closing by then.
-function host.new_closing_handle(close, id)
+-- A handle whose end calls `close(owned.id)`, which must not raise; the state may be closing by then. It is made before
+-- what it closes, as memory may end in between.
+function host.new_closing_handle(close, owned)
    local function finaliser()
-      pcall(close, id)
+      if owned.id then
+         pcall(close, owned.id)
+      end
    end
    if newproxy then
       local handle = newproxy(true)

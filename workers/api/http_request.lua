@@ -93,7 +93,10 @@ function methods.add_header(...)
       header.value = value
    else
       header = { name = name, value = value }
-      request.headers[#request.headers + 1], request.header_of[key] = header, header
+      -- Its place first: where memory ends, the header is in both or in none.
+      request.header_of[key] = false
+      request.headers[#request.headers + 1] = header
+      request.header_of[key] = header
    end
    if IMPLICIT[key] then
       request.disabled[key] = true

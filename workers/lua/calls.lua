@@ -265,6 +265,7 @@ function host.cancel(co)
    end_call(co)
    -- The watch knows of none now.
    nesting.entered = false
+   return DONE, 0
 end
 
 function host.has_function(name)

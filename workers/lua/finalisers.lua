@@ -64,8 +64,6 @@ end
 local function stopped(ok, kind, ...)
    stop()
    if ok then
-      -- Between steps none is running: one that breaks off before its call begins must not end another.
-      nesting.call = false
       return kind, ...
    end
    host.end_running_call()
@@ -78,7 +76,7 @@ function host.break_off()
    host.end_running_call()
 end
 
--- For memory_cap.lua, at the end of a step that failed. Finalisers of the script may run.
+-- For runtime.py, when a step has failed for want of memory.
 function host.collect()
    pcall(collectgarbage)
    -- Lua 5.1 goes on by itself after it.
@@ -87,6 +85,8 @@ end
 
 local function guarded(step)
    return function(...)
+      -- A step that breaks off before its call begins must not end the one of the step before.
+      nesting.call = false
       if is_stopped or has_finalisers() then
          is_stopped = false
          collectgarbage("restart")
@@ -180,10 +180,17 @@ local function take_finalisers_away()
    rawset(file_metatable, "__gc", file_finaliser)
 end
 
--- The last step of a state; nothing of the script runs after it.
+-- The last step of a state.
 function host.close()
    if has_finalisers() then
       call_finalisers()
+   end
+   return host.DONE, 0
+end
+
+-- Called behind it, however it ended; nothing of the script runs any more.
+function host.closed()
+   if has_finalisers() then
       take_finalisers_away()
    end
 end

@@ -7,7 +7,7 @@
 local host = ...
 local native = host.native
 local set_cap, lift_cap = native.set_cap, native.lift_cap
-local FAILED, find, pcall, type = host.FAILED, string.find, host.raw.pcall, type
+local FAILED, pcall, type = host.FAILED, host.raw.pcall, type
 local NO_MEMORY = "not enough memory"
 local is_inside = false
 
@@ -37,28 +37,19 @@ local function exit()
    lift_cap()
 end
 
--- Lua 5.1 and LuaJIT do not collect before they give up: what the failed call left would fail the next one too. The
--- cap holds for finalisers of the script that run then.
-local function after_failure(kind, text, ...)
-   if kind == FAILED and type(text) == "string" and find(text, NO_MEMORY, 1, true) then
-      enter()
-      host.collect()
-      exit()
-   end
-   return kind, text, ...
-end
-
 local function leave(ok, kind, ...)
    exit()
    if ok then
-      return after_failure(kind, ...)
+      return kind, ...
    end
    host.end_running_call()
-   return after_failure(FAILED, type(kind) == "string" and kind or NO_MEMORY)
+   return FAILED, type(kind) == "string" and kind or NO_MEMORY
 end
 
 local function capped(step)
    return function(...)
+      -- As in finalisers.lua: memory may end on the way there.
+      host.nesting.call = false
       enter()
       return leave(pcall(step, ...))
    end
@@ -80,6 +71,15 @@ local function capped_compile(compile)
    end
 end
 
+-- Finalisers of the script may run: the cap holds for them.
+local function capped_collect(collect)
+   return function()
+      enter()
+      collect()
+      exit()
+   end
+end
+
 local function lifted_first(break_off)
    return function()
       exit()
@@ -89,6 +89,7 @@ end
 
 host.at_end(function()
    host.compile = capped_compile(host.compile)
+   host.collect = capped_collect(host.collect)
    host.break_off = lifted_first(host.break_off)
    host.wrap_steps(capped)
 end)

@@ -6,7 +6,7 @@
 
 local host = ...
 local native, load_raw, setfenv_raw = host.native, host.raw.load, rawget(_G, "setfenv")
-local loadstring_raw, error, next = host.raw.loadstring, error, next
+local loadstring_raw, error, next, pcall = host.raw.loadstring, error, next, host.raw.pcall
 
 -- Functions that files of parts take into locals; a file that needs another one adds it here.
 local environment = {
@@ -54,6 +54,19 @@ end
 -- What the files of parts make for the script, by name.
 host.made = {}
 
+local function load_all(files)
+   for _, name in next, files do
+      compile(native.code_of(name))(host)
+   end
+end
+
+-- What files have registered that were not all loaded.
+local function forget_after(count)
+   for index = #host.method_tables, count + 1, -1 do
+      host.method_tables[index] = nil
+   end
+end
+
 -- Returns a function that runs `files`, of runtime.py's list, the first time that it is called, behind those they
 -- build on.
 -- Time slices never end in our code, so nobody meets a part that is half there; one for which there is no memory is
@@ -67,8 +80,11 @@ function host.part(files, below)
       if below then
          below()
       end
-      for _, name in next, files do
-         compile(native.code_of(name))(host)
+      local count = #host.method_tables
+      local ok, problem = pcall(load_all, files)
+      if not ok then
+         forget_after(count)
+         error(problem, 0)
       end
       is_loaded = true
    end

@@ -77,6 +77,9 @@ PART_FILES: Final = {
     "http_client.lua": "workers.api",
 }
 
+#: What Lua says when it has run out of memory.
+NO_MEMORY: Final = b"not enough memory"
+
 #: How a native looks to Lua: a function of plain values, or a constant.
 Native = Callable[..., object] | bool | int | bytes
 
@@ -172,7 +175,9 @@ class LuaState:
         self._resume = host[b"resume"]
         self._cancel = host[b"cancel"]
         self._break_off = host[b"break_off"]
+        self._collect = host[b"collect"]
         self._close = host[b"close"]
+        self._closed = host[b"closed"]
         self._compile = host[b"compile"]
         self._start_main = host[b"start_main"]
         self._log_on_script_event = host[b"log_on_script_event"]
@@ -222,6 +227,7 @@ class LuaState:
     def close(self) -> None:
         """Call what the script left of finalisers, where a watch still sees it. The state's last step."""
         self._guarded(self._close, ())
+        self._closed()
 
     def log_on_script_event(self, level: bytes, text: bytes) -> None:
         """Log on the script event, as Dovecot itself does about a script: one line of `text` each."""
@@ -310,9 +316,21 @@ class LuaState:
             if self._max_memory_bytes:
                 self.set_memory_cap(0)
             self._break_off()
-            step = (StepKind.FAILED, str(exc).encode())
+            # Lua's own text is lost on the way.
+            step = (StepKind.FAILED, NO_MEMORY if isinstance(exc, MemoryError) else str(exc).encode())
+        if step[0] == StepKind.FAILED and self._max_memory_bytes and NO_MEMORY in step[1]:
+            self._collect_after_failure()
         self._time_slice.leave()
         return step
+
+    def _collect_after_failure(self) -> None:
+        # Lua 5.1 and LuaJIT do not collect before they give up: what the failed call left, its arguments included,
+        # would fail the next one too.
+        try:
+            self._collect()
+        except self._module.LuaError:
+            self.set_memory_cap(0)
+            self._break_off()
 
     def _run_file(self, package: str, name: str, argument: object) -> Any:  # noqa: ANN401 - a Lua value
         return self._load(self._code(package, name), argument)

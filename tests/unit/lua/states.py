@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from workers.lua.runtime import LuaState, StepKind
+from workers.lua.time_slice import TimeSlice
 
 ALL_LUAS = ("5.1", "5.2", "5.3", "5.4", "5.5", "luajit")
 
 
-def make_state(script: bytes = b"", version: str = "5.4", max_memory_bytes: int = 0, **natives: Any) -> LuaState:
+def make_state(
+    script: bytes = b"",
+    version: str = "5.4",
+    max_memory_bytes: int = 0,
+    time_slice: TimeSlice | None = None,
+    **natives: Any,
+) -> LuaState:
     """A state in which `script` has run; host.lua of the conformance tests gives it `dovecot.wait`."""
     natives.setdefault("log", lambda _level, _text: None)
     natives.setdefault("c_modules", False)
-    state = LuaState(version, natives, max_memory_bytes, host_files=(("tests.conformance", "host.lua"),))
+    host_files = (("tests.conformance", "host.lua"),)
+    state = LuaState(version, natives, max_memory_bytes, host_files=host_files, time_slice=time_slice)
     assert state.compile(script, b"@t.lua") == ""
     step = state.start_main()
     assert step[0] == StepKind.DONE, step

@@ -9,7 +9,8 @@
 
 local host = ...
 
-local error, floor, format, select, tonumber, type = error, math.floor, string.format, select, tonumber, type
+local error, find, floor, format, select, tonumber, type =
+   error, string.find, math.floor, string.format, select, tonumber, type
 local compile = host.compile_text or load
 
 local BITS = 32
@@ -20,7 +21,10 @@ local ALL = floor(MODULUS - 1)
 -- Two-argument operations: the machine's where Lua has them, else four bits at a time
 
 local function from_operator(operator)
-   local chunk = compile("return function(a, b) return a " .. operator .. " b end", "=bit32")
+   local chunk, message = compile("return function(a, b) return a " .. operator .. " b end", "=bit32")
+   if not chunk and find(message, "not enough memory", 1, true) then
+      error(message, 0)
+   end
    return chunk and chunk()
 end
 

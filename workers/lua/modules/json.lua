@@ -132,7 +132,7 @@ function json.decode(text)
    end
    local ok, value = read(text)
    if not ok then
-      error(type(value) == "table" and message_of(text, value) or value, 2)
+      error(message_of(text, value), 2)
    end
    return value
 end

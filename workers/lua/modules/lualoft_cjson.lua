@@ -127,7 +127,7 @@ local function decode(settings, text)
    end
    settings.read = settings.read or new_reader(settings)
    local ok, value = settings.read(text)
-   if not ok and type(value) == "table" then
+   if not ok then
       value = tokens.message(text, value, settings.decode_invalid_numbers)
    end
    return ok, value

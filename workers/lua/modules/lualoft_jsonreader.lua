@@ -13,12 +13,12 @@
 --    value  key  colon  object_end (comma or `}` missing)  array_end  the_end (text after the value)
 --    depth (detail: the depth)
 --    string_end  control  escape  unicode  surrogate (detail: "key" or "value", start: the opening quote)
---    or failure is a text: an error of Lua itself (no memory)
+--    An error of Lua itself (no memory) is raised.
 
 local strings = require "lualoft.jsonstring"
 
-local byte, find, huge, pcall, setmetatable, sub, tonumber =
-   string.byte, string.find, math.huge, pcall, setmetatable, string.sub, tonumber
+local byte, error, find, huge, pcall, setmetatable, sub, tonumber, type =
+   string.byte, error, string.find, math.huge, pcall, setmetatable, string.sub, tonumber, type
 local fail, read_odd_string = strings.fail, strings.read
 
 --: How deep documents nest at most unless the library says otherwise; past it Lua's own stack would be in danger.
@@ -223,7 +223,12 @@ function reader.new(options)
    end
 
    return function(text)
-      return pcall(read_document, text)
+      local ok, value = pcall(read_document, text)
+      if not ok and type(value) ~= "table" then
+         -- Memory has ended: no mistake in the text, which some modules return instead of raising it.
+         error(value, 0)
+      end
+      return ok, value
    end
 end
 

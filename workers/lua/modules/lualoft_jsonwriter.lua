@@ -36,6 +36,9 @@ end
 function writer.caught(work, ...)
    local ok, result = pcall(work, ...)
    if ok or getmetatable(result) ~= Refusal then
+      if not ok and type(result) == "string" and find(result, "not enough memory", 1, true) then
+         error(result, 0)
+      end
       return ok, result
    end
    return false, result.message

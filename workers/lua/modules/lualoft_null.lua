@@ -7,7 +7,7 @@
 -- A light userdata is Lua's own name for an upvalue: unique while the closure lives, so the closures are kept.
 
 local host = ...
-local newproxy, setmetatable = newproxy, setmetatable
+local assert, newproxy, setmetatable = assert, newproxy, setmetatable
 local compile = host.compile_text or load
 
 -- The restricted profile takes `debug` away before the script runs; host.raw may keep what was there.
@@ -19,7 +19,7 @@ local kept = {}
 function marks.new(name)
    if upvalueid then
       -- A chunk name without our mark: debug.upvalueid, as scripts see it, tells nothing of functions of ours.
-      local closure = compile("local name = ... return function() return name end", "=mark")(name)
+      local closure = assert(compile("local name = ... return function() return name end", "=mark"))(name)
       kept[#kept + 1] = closure
       return upvalueid(closure, 1)
    end

@@ -68,8 +68,6 @@ function rapidjson.decode(text)
    local ok, value = read(text)
    if ok then
       return value
-   elseif type(value) ~= "table" then
-      return nil, value
    end
    return nil, format("%s (%d)", MESSAGES[value.code] or value.detail, value.pos - 1)
 end
