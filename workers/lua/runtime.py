@@ -103,6 +103,9 @@ class StepKind(IntEnum):
     PARKED = 3
 
 
+#: For the path of every step: a member of an enum costs more to look up.
+_FAILED: Final = int(StepKind.FAILED)
+
 #: (StepKind, …): DONE, count, values… · FAILED, text · NO_FUNCTION, 0 · PARKED, coroutine, operation, arguments…
 Step = tuple[Any, ...]
 
@@ -318,7 +321,7 @@ class LuaState:
             self._break_off()
             # Lua's own text is lost on the way.
             step = (StepKind.FAILED, NO_MEMORY if isinstance(exc, MemoryError) else str(exc).encode())
-        if step[0] == StepKind.FAILED and self._max_memory_bytes and NO_MEMORY in step[1]:
+        if step[0] == _FAILED and self._max_memory_bytes and NO_MEMORY in step[1]:
             self._collect_after_failure()
         self._time_slice.leave()
         return step

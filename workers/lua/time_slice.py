@@ -78,7 +78,9 @@ class TimeSlice:
         """Note that Lua has returned. After `abandon` the thread ends here: what it would do next is done by others."""
         with self._lock:
             self.is_inside = False
-            self._forget()
+            if self._is_over:
+                self._take_back()
+            self._running = None
             if not self._is_abandoned:
                 return
         _never_return()
@@ -142,15 +144,15 @@ class TimeSlice:
 
     def _ended(self) -> None:
         with self._lock:
-            self._forget()
+            self._take_back()
+            self._running = None
 
-    def _forget(self) -> None:
-        """Let go of the coroutine, which is still there; the caller holds the lock."""
-        if self._running and self._is_over:
+    def _take_back(self) -> None:
+        """Undo what `ask` did to the coroutine, which is still there; the caller holds the lock."""
+        if self._running:
             library, _ = self._running
             library.take_back()
-            self._is_over = self._has_yielded = False
-        self._running = None
+        self._is_over = self._has_yielded = False
 
     def _was_preempted(self) -> bool:
         has_yielded, self._has_yielded = self._has_yielded, False
