@@ -74,8 +74,8 @@ class Admission:
         It goes on until one has begun or nobody waits: should it stop at one that is refused or whose deadline came
         first, nothing would call it again for those behind.
         """
-        while instance.outside and not instance.is_full:
-            place = self._parking.take(instance.outside.popleft())
+        while instance.has_outside and not instance.is_full:
+            place = self._parking.take(instance.next_outside())
             if place is None or not isinstance(place.task, CallTask):
                 continue
             task = place.task
@@ -114,8 +114,8 @@ class Admission:
         make_task = AuthTask if invocation.host == AUTH_HOST else CallTask
         task = make_task(invocation, chunk, instance, self._engine)
         # Who comes while others wait queues up behind them, also in the moment in which there is room.
-        if instance.is_full or instance.outside:
-            instance.outside.append(self._parking.enter(task, None))
+        if instance.is_full or instance.has_outside:
+            instance.wait_outside(self._parking.enter(task, None))
         else:
             self._engine.step(task, task.begin)
 

@@ -274,7 +274,7 @@ class Engine:
     def left(self, instance: Instance, kind: OutcomeKind) -> None:
         """Note that a call has left an instance, and how: another may come in."""
         self.breaker.note(instance.package_id, instance.package, kind)
-        if instance.outside:
+        if instance.has_outside:
             self._ready.add_roomy(instance)
 
     def _operation_ended(self, token: int, values: tuple[Any, ...]) -> None:

@@ -56,8 +56,24 @@ class Instance:
         self.call_count = 0
         #: Called once it is ready or has failed.
         self.waiting: list[Callable[[], None]] = []
-        #: Tokens of calls that are parked until fewer are inside it; those whose deadline came first are gone.
-        self.outside: deque[int] = deque()
+        #: See `wait_outside`; made when the first one waits, as an empty one is larger than all the rest of this.
+        self._outside: deque[int] | None = None
+
+    def wait_outside(self, token: int) -> None:
+        """Put down a call that is parked until fewer are inside."""
+        if self._outside is None:
+            self._outside = deque()
+        self._outside.append(token)
+
+    def next_outside(self) -> int:
+        """Take the call that has waited for longest; it may be gone, if its deadline came first."""
+        assert self._outside  # noqa: S101 - asked for only where `has_outside`
+        return self._outside.popleft()
+
+    @property
+    def has_outside(self) -> bool:
+        """Does a call wait until fewer are inside?"""
+        return bool(self._outside)
 
     def end_loading(self, error: str) -> None:
         """Note that it is loaded, or why not, and let those go on who wait."""
@@ -76,7 +92,7 @@ class Instance:
     @property
     def is_idle(self) -> bool:
         """May it be unloaded: is nobody inside it and nobody waiting for it?"""
-        return self.call_count == 0 and not self.waiting and not self.outside and (self.is_ready or bool(self.error))
+        return self.call_count == 0 and not self.waiting and not self._outside and (self.is_ready or bool(self.error))
 
 
 class InstanceCache:

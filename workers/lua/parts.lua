@@ -67,10 +67,9 @@ local function forget_after(count)
    end
 end
 
--- Returns a function that runs `files`, of runtime.py's list, the first time that it is called, behind those they
--- build on.
--- Time slices never end in our code, so nobody meets a part that is half there; one for which there is no memory is
--- loaded again by the next call.
+-- Returns a function that runs `files`, of those in host_files.py, the first time that it is called, behind those they
+-- build on. Time slices never end in our code, so nobody meets a part that is half there; one for which there is no
+-- memory is loaded again by the next call.
 function host.part(files, below)
    local is_loaded = false
    return function()

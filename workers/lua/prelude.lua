@@ -1,7 +1,7 @@
 -- prelude: the first code of every Lua state; makes the table `host` that all our other Lua files build on.
 --
--- workers/lua/runtime.py runs it with the table `native` (Python functions and flags), then the files of its lists
--- LUA_FILES and API_FILES with `host`, then the script. A script never sees `host`, `native` or anything of `raw`:
+-- workers/lua/runtime.py runs it with the table `native` (Python functions and flags), then the files of
+-- workers/lua/host_files.py with `host`, then the script. A script never sees `host`, `native` or anything of `raw`:
 -- they are reached through upvalues of our functions only, and debug.lua keeps those closed.
 
 local native = ...

@@ -11,71 +11,18 @@ import weakref
 from collections.abc import Callable
 from enum import IntEnum
 from functools import cache, partial
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from workers.api.dialects import DIALECTS
 from workers.api.native import NATIVES
 from workers.lua.c_modules import open_to_c_modules, opened_version, search_paths
+from workers.lua.host_files import byte_code, files_of, module_names, module_source, part_code, prepare_parts, source_of
 from workers.lua.marshal import ARGUMENT_LIMIT, ValueLimit, from_lua, is_plain
 from workers.lua.time_slice import TimeSlice
 from workers.lua.versions import LUA_MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-#: Files of workers/lua that every state runs, in this order; each builds on the ones before.
-LUA_FILES: Final = (
-    "host_globals.lua",
-    "sandbox.lua",
-    "calls.lua",
-    "coroutines.lua",
-    "finalisers.lua",
-    "output.lua",
-    "builtin_modules.lua",
-    "parts.lua",
-    "libraries.lua",
-)
-
-#: Lua version -> files that it needs beside them.
-VERSION_FILES: Final = {"5.1": ("protected_51.lua",), "luajit": ("hooks_luajit.lua",)}
-
-#: Files of workers/api that every state runs after those, in this order.
-API_FILES: Final = (
-    "check.lua",
-    "dovecot.lua",
-    "log.lua",
-    "globals.lua",
-    "objects.lua",
-    "auth_constants.lua",
-    "parts.lua",
-    "dialect.lua",
-)
-
-#: Files that a state runs when its script first uses what is in them (workers/lua/parts.lua), and where they lie.
-PART_FILES: Final = {
-    "debugging.lua": "workers.lua",
-    "hooks.lua": "workers.lua",
-    "files.lua": "workers.lua",
-    "blame.lua": "workers.api",
-    "strings.lua": "workers.api",
-    "flags.lua": "workers.api",
-    "clock.lua": "workers.api",
-    "shapes.lua": "workers.api",
-    "event_log.lua": "workers.api",
-    "event_methods.lua": "workers.api",
-    "event.lua": "workers.api",
-    "passthrough.lua": "workers.api",
-    "dns.lua": "workers.api",
-    "dict.lua": "workers.api",
-    "dict_iterator.lua": "workers.api",
-    "dict_transaction.lua": "workers.api",
-    "http_object.lua": "workers.api",
-    "http_event.lua": "workers.api",
-    "http_response.lua": "workers.api",
-    "http_request.lua": "workers.api",
-    "http_client.lua": "workers.api",
-}
 
 #: What Lua says when it has run out of memory.
 NO_MEMORY: Final = b"not enough memory"
@@ -115,6 +62,30 @@ class LuaState:
 
     A reference cycle through Lua is never collected: natives must not refer to the state or its owner.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_break_off",
+        "_cancel",
+        "_close",
+        "_closed",
+        "_collect",
+        "_compile",
+        "_dump",
+        "_exports",
+        "_has_function",
+        "_load",
+        "_log_on_script_event",
+        "_max_memory_bytes",
+        "_memory_kb",
+        "_module",
+        "_resume",
+        "_runtime",
+        "_start",
+        "_start_main",
+        "_start_with_objects",
+        "_time_slice",
+    )
 
     def __init__(
         self,
@@ -162,14 +133,10 @@ class LuaState:
             overflow_handler=float,
             **options,
         )
-        self._load, self._dump = self._runtime.execute(_source("workers.lua", "bytecode.lua"))
-        for name, package in PART_FILES.items():
-            self._code(package, name)
+        self._load, self._dump = self._runtime.execute(source_of("workers.lua", "bytecode.lua"))
+        prepare_parts(module, self._dump)
         host = self._run_file("workers.lua", "prelude.lua", self._native_table(version, dialect, natives))
-        cap_files = ("memory_cap.lua",) if max_memory_bytes else ()
-        lua_files = (*cap_files, *LUA_FILES, *VERSION_FILES.get(version, ()))
-        files = [("workers.lua", name) for name in lua_files] + [("workers.api", name) for name in API_FILES]
-        for package, name in (*files, *host_files):
+        for package, name in (*files_of(version, has_cap=max_memory_bytes > 0), *host_files):
             self._run_file(package, name, host)
         host[b"finish"]()
         del self._load, self._dump
@@ -278,16 +245,18 @@ class LuaState:
             "is_luajit": version == "luajit",
             "joins_searchers": version in _JOINS_SEARCHERS,
             "absent_names": ",".join(DIALECTS[dialect].absent_names).encode(),
-            "module_names": _module_names(),
-            "module_source": _module_source,
+            "module_names": module_names(),
+            "module_source": module_source,
             "log_event": _as_plain_log(natives["log"]),
-            "code_of": partial(_part_code, self._module),
+            "code_of": partial(part_code, self._module),
             **self._cap_natives(),
         }
-        together = {_key(name): native for name, native in {**NATIVES, **own, **natives}.items()}
+        functions: dict[bytes, Native] = {}
+        flags: dict[bytes, Native] = {}
+        for name, native in {**NATIVES, **own, **natives}.items():
+            (functions if callable(native) else flags)[_key(name)] = native
         # A function is handed over when it is first asked for (prelude.lua): most states need half of them.
-        flags = {name: native for name, native in together.items() if not callable(native)}
-        return self._runtime.table_from({**flags, b"late": together.get})
+        return self._runtime.table_from({**flags, b"late": functions.get})
 
     def _cap_natives(self) -> dict[str, Native]:
         if not self._max_memory_bytes:
@@ -336,30 +305,13 @@ class LuaState:
             self._break_off()
 
     def _run_file(self, package: str, name: str, argument: object) -> Any:  # noqa: ANN401 - a Lua value
-        return self._load(self._code(package, name), argument)
-
-    def _code(self, package: str, name: str) -> bytes:
-        # Our own files are compiled once per process and Lua version; a state then loads the byte code in a third of
-        # the time. No byte code from anywhere else is ever loaded.
-        key = (self._module, package, name)
-        if key not in _COMPILED:
-            _COMPILED[key] = self._dump(_source(package, name), f"=[lualoft {name}]".encode())
-        return _COMPILED[key]
-
-
-#: (lupa module, package, file) -> byte code.
-_COMPILED: Final[dict[tuple[Any, str, str], bytes]] = {}
+        return self._load(byte_code(self._module, package, name, self._dump), argument)
 
 
 @cache
 def _key(name: str) -> bytes:
     """Return a name as Lua has it; one object for all states."""
     return name.encode()
-
-
-def _part_code(module: object, name: bytes) -> bytes:
-    file_name = name.decode()
-    return _COMPILED[module, PART_FILES[file_name], file_name]
 
 
 def empty_state(version: str) -> object:
@@ -408,23 +360,6 @@ def _c_module_natives(version: str, *, is_wanted: bool) -> dict[str, Native]:
         return {"c_modules": False, "c_modules_version": opened_version().encode()}
     c_path, shared_path = search_paths(version)
     return {"c_modules": True, "c_path": c_path, "shared_path": shared_path}
-
-
-@cache
-def _source(package: str, name: str) -> bytes:
-    return resources.files(package).joinpath(name).read_bytes()
-
-
-@cache
-def _module_names() -> bytes:
-    """Names that `require` finds built in, comma separated: json.lua is `json`, socket_http.lua is `socket.http`."""
-    files = resources.files("workers.lua.modules").iterdir()
-    return ",".join(sorted(f.name[:-4].replace("_", ".") for f in files if f.name.endswith(".lua"))).encode()
-
-
-def _module_source(name: bytes) -> tuple[bytes, bytes]:
-    file_name = name.decode().replace(".", "_") + ".lua"
-    return file_name.encode(), _source("workers.lua.modules", file_name)
 
 
 @cache

@@ -61,6 +61,7 @@ class TimeSlice:
         self._running: tuple[_Library, bytes] | None = None
         self._is_over = False
         self._has_yielded = False
+        self._libraries: dict[str, _Library] = {}
         self._is_abandoned = False
 
     def enter(self, task: object) -> None:
@@ -121,7 +122,10 @@ class TimeSlice:
         """
         if version not in SLICED_VERSIONS:
             return {}
-        library = _Library(_functions(str(getattr(module, "__file__", ""))), self)
+        # One for all states of a version: no more than one step runs, and what it was asked to do ends with it.
+        library = self._libraries.get(version)
+        if library is None:
+            library = self._libraries[version] = _Library(_functions(str(getattr(module, "__file__", ""))), self)
 
         def running(address: bytes) -> None:
             self._running = (library, address)

@@ -1,6 +1,7 @@
 """What becomes of lookups and commits when the connection or the server fails: named rightly, nothing half-written."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -151,8 +152,8 @@ def test_commit_without_an_answer_in_time_is_uncertain(redis_url, make, kind):
 
     result = through_proxy(redis_url, test, timeout_s=0.3)
     assert kind == result.kind
-    assert result.error.startswith("redis: Commit timed out in 0.3")
-    assert result.error.endswith(" secs")
+    # It says how long it did wait, which on a busy machine is longer.
+    assert 0.3 <= float(re.fullmatch(r"redis: Commit timed out in (\d+\.\d{3}) secs", result.error)[1]) < 3
 
 
 def test_silent_connection_is_replaced(redis_url):
