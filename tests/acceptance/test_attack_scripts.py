@@ -207,7 +207,10 @@ def _run_attack(dispatcher: Dispatcher, attack: Attack) -> Outcome:
     )
     outcome = call.result(timeout=60)
     took_s = time.monotonic() - began_s
-    assert (OutcomeKind(attack["outcome"]), "") == (outcome.kind, outcome.error if outcome.is_ok else "")
+    # Where a script runs into two limits at once, either may be the first.
+    allowed = [attack["outcome"]] if isinstance(attack["outcome"], str) else attack["outcome"]
+    assert outcome.kind in {OutcomeKind(kind) for kind in allowed}, outcome.error
+    assert not (outcome.is_ok and outcome.error)
     assert deadline_s + ANSWER_MARGIN_S > took_s
     assert attack.get("error", "") in outcome.error
     if "values" in attack:
