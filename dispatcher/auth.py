@@ -15,7 +15,6 @@ from dispatcher.protocol.auth_result import AUTH_HOST, AuthResult, AuthVerdict
 from dispatcher.protocol.errors import EXIT_TEMPORARY, CodecError, LualoftError
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from dispatcher.asked import HeldCall
@@ -162,17 +161,14 @@ class Auth:
         hold = partial(self._hold, found, "auth_password_verify", args)
         return self._told(script, await self._single_flight.call(what, args, hold))
 
-    def _hold(self, script: Script, function: str, args: list[Any], deadline_s: float) -> HeldCall:
+    async def _ask(self, script: str | Script, function: str, args: list[Any]) -> AuthResult:
+        held = self._hold(script, function, args, self._deadline_s)
+        held.send()
+        return self._told(script, await held.future)
+
+    def _hold(self, script: str | Script, function: str, args: list[Any], deadline_s: float | None) -> HeldCall:
         return self._dispatcher.hold(
             script, function, args, deadline_s=deadline_s, queue=self._queue, idempotent=True, host=AUTH_HOST
-        )
-
-    async def _ask(self, script: str | Script, function: str, args: list[Any]) -> AuthResult:
-        return self._told(script, await self._submit(script, function, args))
-
-    def _submit(self, script: str | Script, function: str, args: list[Any]) -> asyncio.Future[Outcome]:
-        return self._dispatcher.submit(
-            script, function, args, deadline_s=self._deadline_s, queue=self._queue, idempotent=True, host=AUTH_HOST
         )
 
     def _told(self, script: str | Script, outcome: Outcome) -> AuthResult:

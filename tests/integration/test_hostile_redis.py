@@ -3,10 +3,10 @@
 import os
 import signal
 import threading
-from pathlib import Path
 
 import pytest
 
+from bench.measure import children_of
 from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
 from dispatcher.local_pool import LocalPool
@@ -45,10 +45,6 @@ def redis(own):
 def worker_name(redis):
     (key,) = redis.smembers(keys.RQ_WORKERS)
     return key.decode().removeprefix("rq:worker:")
-
-
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_reply_key_of_another_type_hurts_its_dispatcher_only(own, redis, tmp_path):

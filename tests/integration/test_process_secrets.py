@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.measure import children_of
 from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
 from dispatcher.local_pool import LocalPool
@@ -20,8 +21,7 @@ SCRIPT = Script.from_stream(
 
 
 def processes_of(pool):
-    children = Path(f"/proc/{pool.pid}/task/{pool.pid}/children").read_text().split()
-    return [pool.pid, *map(int, children)]
+    return [pool.pid, *children_of(pool.pid)]
 
 
 @pytest.fixture(scope="module")

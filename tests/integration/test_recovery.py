@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from bench.measure import children_of
 from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
 from dispatcher.local_pool import LocalPool
@@ -54,10 +55,6 @@ SCRIPT = Script.from_stream(
 
 #: Seconds: a lease short enough to run out in a test.
 LEASE_S = 4.0
-
-
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def count(path):

